@@ -1,0 +1,1 @@
+"""What a server loads: read, verify and run a bundle."""

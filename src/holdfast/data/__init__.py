@@ -1,0 +1,1 @@
+"""Stage 1: sources, dataset versions, splits and the data contract."""

@@ -1,0 +1,1 @@
+"""Stage 9, pure: findings, policy and budget in, decision out."""

@@ -1,0 +1,1 @@
+"""Stage 4, pure: evidence and policy in, verdict out."""

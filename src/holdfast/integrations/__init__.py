@@ -1,0 +1,1 @@
+"""One folder a product, found by entry point, never imported by the core."""

@@ -1,0 +1,1 @@
+"""The only wiring: container, reconciler, jobs, processes."""

@@ -1,0 +1,1 @@
+"""Stage 8: summaries, drift, estimated and realised quality; findings."""

@@ -1,0 +1,1 @@
+"""What a stage needs from outside, as Protocols. Import each from its own file."""

@@ -1,0 +1,1 @@
+"""Stage 7: spool, prediction log, labels, and their join."""

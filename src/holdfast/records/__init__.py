@@ -1,0 +1,27 @@
+"""The immutable facts of the loop, one file per noun."""
+
+from holdfast.records.base import Record, digest
+from holdfast.records.bundle import Artefact, BundleManifest
+from holdfast.records.dataset import Breach, ColumnContract, Contract, DataFile, DatasetVersion
+from holdfast.records.decision import Action, Decision
+from holdfast.records.event import Event
+from holdfast.records.finding import Finding, FindingKind
+from holdfast.records.incident import Incident
+from holdfast.records.job import Job, JobState
+from holdfast.records.prediction import Label, PredictionBatch, Role
+from holdfast.records.release import Evidence, Release, ReleaseState, Step, Transition
+from holdfast.records.route import Arm, Route, ServerReport
+from holdfast.records.run import CodeVersion, Metric, Run
+from holdfast.records.signature import ColumnType, Field, Signature
+from holdfast.records.summary import Bins, ColumnSummary, Reference, Summary
+from holdfast.records.verdict import Check, Outcome, Verdict
+from holdfast.records.version import Version
+
+__all__ = [
+    "Action", "Arm", "Artefact", "Bins", "Breach", "BundleManifest", "Check", "CodeVersion",
+    "ColumnContract", "ColumnSummary", "ColumnType", "Contract", "DataFile", "DatasetVersion",
+    "Decision", "Event", "Evidence", "Field", "Finding", "FindingKind", "Incident", "Job",
+    "JobState", "Label", "Metric", "Outcome", "PredictionBatch", "Record", "Reference", "Release",
+    "ReleaseState", "Role", "Route", "Run", "ServerReport", "Signature", "Step", "Summary",
+    "Transition", "Verdict", "Version", "digest",
+]  # fmt: skip

@@ -1,0 +1,45 @@
+"""What every record shares: immutable, comparable, and JSON in one way only."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Any, Self
+
+import msgspec
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """An immutable fact. Times are aware UTC datetimes; durations are seconds."""
+
+    def to_json(self) -> bytes:
+        """The one JSON form: keys in a fixed order, so equal records have equal bytes."""
+        return _encoder.encode(self)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON-able values."""
+        result: dict[str, Any] = msgspec.to_builtins(self)
+        return result
+
+    @classmethod
+    def from_json(cls, data: bytes | str) -> Self:
+        """Reads back what :meth:`to_json` wrote; unknown keys of newer versions are ignored.
+
+        Raises:
+            msgspec.ValidationError: when the data is not of this kind.
+        """
+        return msgspec.json.decode(data, type=cls)
+
+
+def digest(data: bytes) -> str:
+    """``sha256:<hex>`` of some bytes.
+
+    >>> digest(b"")[:14]
+    'sha256:e3b0c44'
+    """
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+Time = datetime

@@ -1,0 +1,23 @@
+"""An incident: the open story of one model going wrong."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from holdfast.records.base import Record, Time
+
+
+class Incident(Record, frozen=True, kw_only=True):
+    """Findings, decisions and actions, until closed."""
+
+    id: str
+    model: str
+    version: int
+    state: Literal["open", "closed"]
+    title: str
+    opened_at: Time
+    paged: bool = False
+    closed_at: Time | None = None
+    closed_because: str = ""
+    findings: tuple[str, ...] = ()
+    decisions: tuple[str, ...] = ()

@@ -1,0 +1,76 @@
+"""A summary: a mergeable table of counts of one window of predictions."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from holdfast.records.base import Record, Time
+
+
+class Bins(Record, frozen=True, kw_only=True):
+    """The frozen cells of one column, made from the reference and never changed.
+
+    Numeric: cells are ``(-inf, edges[0]], (edges[0], edges[1]], …, (edges[-1], inf)``, and one for
+    each value of ``spikes``. Categorical: one a value of ``categories`` and one for the unseen.
+    The last cell is always the nulls.
+    """
+
+    column: str
+    kind: Literal["numeric", "categorical"]
+    edges: tuple[float, ...] = ()
+    spikes: tuple[float, ...] = ()
+    categories: tuple[str, ...] = ()
+
+    @property
+    def cells(self) -> int:
+        """Number of cells, nulls included."""
+        if self.kind == "numeric":
+            return len(self.edges) + 1 + len(self.spikes) + 1
+        return len(self.categories) + 2
+
+
+class ColumnSummary(Record, frozen=True, kw_only=True):
+    """Counts over :class:`Bins`, and moments of the values that are not null (numeric)."""
+
+    column: str
+    counts: tuple[int, ...]
+    n: int
+    total: float = 0.0
+    squares: float = 0.0
+    low: float | None = None
+    high: float | None = None
+
+
+class Summary(Record, frozen=True, kw_only=True):
+    """One hour of one version's live predictions, for one slice (``""``: all of them)."""
+
+    model: str
+    version: int
+    hour: Time
+    slice: str
+    rows: int
+    columns: tuple[ColumnSummary, ...]
+
+
+class Reference(Record, frozen=True, kw_only=True):
+    """What the bundle carries of the held-out rows: bins, their counts, and calibration.
+
+    Args:
+        bins: for each feature, and for ``prediction`` (the score, or the value of a regression).
+        summaries: the counts of the held-out rows, one a slice (``""``: all).
+        loss: mean bounded loss on the held-out rows; ``loss_low``, ``loss_high`` its interval.
+        calibration: for each cell of the prediction's bins, (rows, mean calibrated probability,
+            mean loss).
+        bin_loss: for each column, mean loss in each of its cells; for attribution.
+        scale: regression: the error that counts as loss 1.
+    """
+
+    bins: tuple[Bins, ...]
+    summaries: tuple[Summary, ...]
+    loss: float
+    loss_low: float
+    loss_high: float
+    calibration: tuple[tuple[int, float, float], ...] = ()
+    bin_loss: dict[str, tuple[float, ...]] = {}
+    scale: float = 1.0
+    rows: int = 0

@@ -1,0 +1,1 @@
+"""Stage 3: versions, lineage, aliases, bundles, the compiled artefact."""

@@ -1,0 +1,1 @@
+"""Stage 5, pure: ordered rules that take a version live."""

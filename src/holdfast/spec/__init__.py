@@ -1,0 +1,21 @@
+"""``holdfast.toml`` as frozen types."""
+
+from holdfast.spec.parse import FILE_NAME, load_spec, parse_spec
+from holdfast.spec.types import (
+    Data,
+    Gate,
+    Model,
+    Monitor,
+    Release,
+    Retrain,
+    Section,
+    Serve,
+    Spec,
+    Task,
+)  # fmt: skip
+from holdfast.spec.units import format_duration, parse_duration, parse_size
+
+__all__ = [
+    "FILE_NAME", "Data", "Gate", "Model", "Monitor", "Release", "Retrain", "Section", "Serve",
+    "Spec", "Task", "format_duration", "load_spec", "parse_duration", "parse_size", "parse_spec",
+]  # fmt: skip

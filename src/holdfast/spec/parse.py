@@ -1,0 +1,167 @@
+"""``holdfast.toml`` to frozen types; every error names the path in the file."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import msgspec
+
+from holdfast.errors import SpecError
+from holdfast.spec.types import Section, Spec
+from holdfast.spec.units import parse_duration, parse_size
+
+FILE_NAME = "holdfast.toml"
+OBJECT_STORES = ("s3://", "gs://", "az://")
+_SIZES = {"model.memory", "gate.max_size", "serve.spool_limit"}
+
+
+def load_spec(path: str | Path) -> Spec:
+    """Reads a project's spec.
+
+    Args:
+        path: the ``holdfast.toml``, or the folder that holds it.
+
+    Raises:
+        SpecError: when the file is missing, malformed, or says something that cannot be meant.
+    """
+    file = Path(path)
+    if file.is_dir() or file.suffix != ".toml":
+        file = file / FILE_NAME
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SpecError(
+            "spec.missing",
+            f"there is no {file}",
+            "Run 'holdfast init' to make one, or name the project with --project PATH.",
+        ) from None
+    return parse_spec(text, file)
+
+
+def parse_spec(text: str, file: Path = Path(FILE_NAME)) -> Spec:
+    """Parses the text of a ``holdfast.toml``; ``file`` is named in errors and gives the root.
+
+    Raises:
+        SpecError: as :func:`load_spec`.
+    """
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SpecError(
+            "spec.malformed", f"{file} is not valid TOML: {error}", "Mend the line it names."
+        ) from None
+    _check(raw, Spec, "", file)
+    converted = _durations(raw, Spec, "", file)
+    try:
+        spec = msgspec.convert(converted, Spec)
+    except msgspec.ValidationError as error:
+        raise _sentence(str(error), file) from None
+    _check_meaning(spec, file)
+    return msgspec.structs.replace(spec, root=file.parent.resolve())
+
+
+def _check(raw: Mapping[str, Any], kind: type[Section], path: str, file: Path) -> None:
+    """Refuses keys that do not exist, naming the nearest that does."""
+    hints = get_type_hints(kind)
+    known = [name for name in hints if not (kind is Spec and name == "root")]
+    for key, value in raw.items():
+        where = f"{path}.{key}" if path else key
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            fix = f"Did you mean '{near[0]}'?" if near else f"Known here: {', '.join(known)}."
+            raise SpecError("spec.unknown_key", f"{file}: there is no '{where}'", fix)
+        inner = hints[key]
+        if isinstance(inner, type) and issubclass(inner, Section):
+            if not isinstance(value, Mapping):
+                raise SpecError(
+                    "spec.wrong_type", f"{file}: '{where}' must be a table", f"Write [{where}]."
+                )
+            _check(value, inner, where, file)
+
+
+def _durations(raw: Mapping[str, Any], kind: type[Section], path: str, file: Path) -> Any:
+    """Copies the tables with durations parsed and sizes checked."""
+    result: dict[str, Any] = {}
+    for key, value in raw.items():
+        where = f"{path}.{key}" if path else key
+        hint = get_type_hints(kind)[key]
+        try:
+            if isinstance(hint, type) and issubclass(hint, Section):
+                value = _durations(value, hint, where, file)
+            elif isinstance(value, str) and timedelta in (hint, *get_args(hint)):
+                value = parse_duration(value)
+            elif isinstance(value, str) and where in _SIZES:
+                parse_size(value)
+        except ValueError as error:
+            raise SpecError("spec.wrong_value", f"{file}: '{where}': {error}") from None
+        result[key] = value
+    return result
+
+
+def _sentence(text: str, file: Path) -> SpecError:
+    message, _, path = text.partition(" - at `$.")
+    where = path.rstrip("`")
+    if "missing required field" in message:
+        field = message.split("`")[1]
+        where = f"{where}.{field}" if where else field
+        message = f"'{where}' is missing"
+        return SpecError("spec.missing_key", f"{file}: {message}", f"Add {where.split('.')[-1]}.")
+    return SpecError("spec.wrong_type", f"{file}: '{where}': {message}", "Mend that value.")
+
+
+def _check_meaning(spec: Spec, file: Path) -> None:
+    """What types alone cannot say."""
+    for where, message, fix in (
+        *_feature_faults(spec),
+        *_source_faults(spec),
+        *_slice_faults(spec),
+        *_policy_faults(spec),
+    ):
+        raise SpecError("spec.wrong_value", f"{file}: '{where}': {message}", fix)
+
+
+Fault = tuple[str, str, str]
+
+
+def _feature_faults(spec: Spec) -> Iterator[Fault]:
+    data, features = spec.data, spec.data.features
+    for name in sorted({name for name in features if features.count(name) > 1}):
+        yield "data.features", f"'{name}' is listed twice", "List it once."
+    for role in ("label", "id", "label_time"):
+        column = getattr(data, role)
+        if column is not None and column in features:
+            yield (
+                "data.features",
+                f"'{column}' is the {role} and would leak into the model",
+                "Take it out of features.",
+            )
+
+
+def _source_faults(spec: Spec) -> Iterator[Fault]:
+    database = "://" in spec.data.source and not spec.data.source.startswith(OBJECT_STORES)
+    if database and spec.data.query is None:
+        yield "data.query", "a database source needs a query", 'Add query = "SELECT …".'
+    if not database and spec.data.query is not None:
+        yield "data.query", "only a database source takes a query", "Remove it."
+
+
+def _slice_faults(spec: Spec) -> Iterator[Fault]:
+    features = spec.data.features
+    for section, names in (("gate", spec.gate.slices), ("monitor", spec.monitor.slices)):
+        for name in names:
+            if name not in features:
+                near = difflib.get_close_matches(name, features, n=1)
+                fix = f"Did you mean '{near[0]}'?" if near else "Slices are columns of features."
+                yield f"{section}.slices", f"'{name}' is not a feature", fix
+
+
+def _policy_faults(spec: Spec) -> Iterator[Fault]:
+    if list(spec.release.steps) != sorted(set(spec.release.steps)):
+        yield "release.steps", "the shares must grow", "Write them like [0.05, 0.25, 0.5]."
+    if "schedule" in spec.retrain.on and spec.retrain.schedule is None:
+        yield "retrain.schedule", "on has 'schedule' but none is given", "Add a cron line."

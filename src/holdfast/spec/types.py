@@ -1,0 +1,168 @@
+"""The spec: what the user declares of one model in ``holdfast.toml``.
+
+Each field carries its own documentation; the reference page is generated from here.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+Task = Literal["binary", "multiclass", "regression"]
+Strategy = Literal["direct", "shadow", "canary"]
+Approval = Literal["none", "one", "two"]
+Trigger = Literal["drift", "new_data", "code", "schedule"]
+
+Fraction = Annotated[float, Meta(gt=0, lt=1)]
+NonNegative = Annotated[float, Meta(ge=0)]
+Target = Annotated[str, Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+
+
+def about(text: str) -> Meta:
+    """A field's one-line documentation."""
+    return Meta(description=text)
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of ``holdfast.toml``."""
+
+
+class Model(Section, frozen=True, kw_only=True):
+    """``[model]``: the name, the task and the callable that trains it."""
+
+    name: Annotated[Name, about("lower-case name in the registry, in URLs and on pages")]
+    task: Annotated[Task, about("what is predicted: binary, multiclass or regression")]
+    train: Annotated[
+        Target, about("module:callable; takes a frame of features and label, returns an estimator")
+    ]
+    positive: Annotated[bool | int | str, about("the positive class, for binary")] = True
+    frame: Annotated[
+        Literal["pandas", "polars"], about("the kind of frame handed to the training callable")
+    ] = "pandas"
+    timeout: Annotated[timedelta, about("longest a training may take")] = timedelta(hours=1)
+    memory: Annotated[str, about("most memory a training may take, such as 4GiB")] = "8GiB"
+
+
+class Data(Section, frozen=True, kw_only=True):
+    """``[data]``: where the rows come from and what the columns mean."""
+
+    source: Annotated[
+        str, about("glob of CSV or Parquet files, SQLAlchemy URL with a query, or module:callable")
+    ]
+    time: Annotated[str, about("column: the moment the prediction is made")]
+    label: Annotated[str, about("column: what turned out to be true")]
+    features: Annotated[
+        tuple[str, ...], Meta(min_length=1), about("columns the model may use, in order")
+    ]
+    id: Annotated[str | None, about("column: the caller's own id, by which labels are joined")] = (
+        None
+    )
+    label_time: Annotated[str | None, about("column: when the label became known")] = None
+    label_delay: Annotated[
+        timedelta, about("how long after the prediction its label is known, without label_time")
+    ] = timedelta(0)
+    query: Annotated[str | None, about("SQL query, when source is a database URL")] = None
+    test: Annotated[Fraction, about("newest share of the rows, held out for the gate")] = 0.2
+
+
+class Gate(Section, frozen=True, kw_only=True):
+    """``[gate]``: what a version must show before it may be released."""
+
+    metric: Annotated[str, about("scikit-learn's scorer name; greater is better")]
+    min: Annotated[float | None, about("floor of the metric; none by default")] = None
+    margin: Annotated[
+        NonNegative, about("non-inferiority margin against the champion, in units of the metric")
+    ] = 0.01
+    alpha: Annotated[Fraction, about("rate of false promotions that is accepted")] = 0.05
+    slices: Annotated[
+        tuple[str, ...], about("columns whose values must each not become worse")
+    ] = ()
+    slice_margin: Annotated[
+        NonNegative, about("how much worse the bounded loss of one slice may become")
+    ] = 0.01
+    max_latency_p99: Annotated[
+        timedelta | None, about("longest one-row prediction at the 99th percentile")
+    ] = None
+    max_size: Annotated[str | None, about("largest bundle, such as 200MiB")] = None
+    behaviour: Annotated[str | None, about("folder of behavioural pytest checks")] = None
+
+
+class Release(Section, frozen=True, kw_only=True):
+    """``[release]``: how a version that passed goes live."""
+
+    strategy: Annotated[Strategy, about("direct, shadow or canary")] = "canary"
+    steps: Annotated[
+        tuple[Fraction, ...], about("share of traffic at each canary step, growing")
+    ] = (0.05, 0.25, 0.5)
+    watch: Annotated[
+        timedelta, about("how long a promoted version may still be rolled back by itself")
+    ] = timedelta(days=7)
+    approval: Annotated[Approval, about("how many people must agree before it starts")] = "none"
+    automatic: Annotated[
+        bool, about("release a version that the loop retrained as soon as it passes")
+    ] = True
+    max_step: Annotated[timedelta, about("longest a step may wait for evidence")] = timedelta(
+        days=3
+    )
+
+
+class Monitor(Section, frozen=True, kw_only=True):
+    """``[monitor]``: when the loop must speak up."""
+
+    slices: Annotated[tuple[str, ...], about("columns whose values are watched one by one")] = ()
+    pages_per_month: Annotated[
+        Annotated[float, Meta(gt=0)], about("budget of false pages, for the whole model")
+    ] = 1.0
+    tolerance: Annotated[
+        NonNegative, about("loss of quality that matters, in bounded loss (Brier for classes)")
+    ] = 0.02
+    block: Annotated[timedelta, about("length of one look at the inputs")] = timedelta(days=1)
+    minimum: Annotated[
+        int, Meta(ge=30), about("fewest rows of a look; below it the answer is 'not enough data'")
+    ] = 200
+
+
+class Retrain(Section, frozen=True, kw_only=True):
+    """``[retrain]``: when the loop trains again, and how often at most."""
+
+    on: Annotated[tuple[Trigger, ...], about("what may trigger it")] = ("drift",)
+    schedule: Annotated[str | None, about("cron expression in UTC, with on = schedule")] = None
+    cooldown: Annotated[timedelta, about("shortest time between two retrainings")] = timedelta(
+        days=1
+    )
+    window: Annotated[timedelta | None, about("how far back the training rows reach")] = None
+    persistence: Annotated[
+        int, Meta(ge=1), about("looks in a row that must agree before drift alone retrains")
+    ] = 2
+    per_month: Annotated[int, Meta(ge=0), about("most retrainings in thirty days")] = 8
+
+
+class Serve(Section, frozen=True, kw_only=True):
+    """``[serve]``: the data plane on this machine."""
+
+    host: Annotated[str, about("address; off loopback a token is required")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535), about("public port of predictions")] = 8080
+    metrics_port: Annotated[int, Meta(ge=0, le=65535), about("port of /metrics")] = 8081
+    workers: Annotated[int, Meta(ge=1), about("server processes on one listening socket")] = 1
+    spool_limit: Annotated[str, about("most disk the spool may take, such as 1GiB")] = "1GiB"
+    spool_full: Annotated[
+        Literal["answer", "refuse"], about("what to do when a prediction cannot be recorded")
+    ] = "answer"
+
+
+class Spec(Section, frozen=True, kw_only=True):
+    """One model, declared. ``root`` is the folder of the file; paths are relative to it."""
+
+    model: Model
+    data: Data
+    gate: Gate
+    release: Release = msgspec.field(default_factory=Release)
+    monitor: Monitor = msgspec.field(default_factory=Monitor)
+    retrain: Retrain = msgspec.field(default_factory=Retrain)
+    serve: Serve = msgspec.field(default_factory=Serve)
+    root: Path = Path()

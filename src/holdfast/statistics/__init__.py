@@ -1,0 +1,1 @@
+"""Pure statistics shared by the stages: losses, metrics, intervals, e-processes."""

@@ -1,0 +1,1 @@
+"""Fakes, factories and pytest helpers, shipped with the package."""

@@ -1,0 +1,1 @@
+"""Stage 2: runs the user's code in its own process; metrics."""
