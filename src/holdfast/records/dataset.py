@@ -36,7 +36,22 @@ class DatasetVersion(Record, frozen=True, kw_only=True):
 
 
 class ColumnContract(Record, frozen=True, kw_only=True):
-    """What one column looked like in the reference; the unit of the data contract."""
+    """What one column looked like in the reference; the unit of the data contract.
+
+    Args:
+        name: the column.
+        type: a :data:`~holdfast.records.ColumnType`.
+        null_share: share of nulls, and ``null_day`` the largest of any one day.
+        constant: whether it had one value only.
+        low: smallest number; ``high`` the largest, ``median`` the middle one.
+        categories: values of a text column; empty when there were too many.
+        label: whether it is the label, which newer rows may not have yet.
+        quantiles: at 5, 25, 50, 75 and 95 % of the numbers that are not zero.
+        run_rows: most rows in a row, by time, that had one value; ``run_seconds`` how long.
+        jump: largest change of the daily median from one day to the next; ``jump_ratio`` the
+            largest |log ratio|, for medians above zero.
+        last: median of the newest day.
+    """
 
     name: str
     type: str
@@ -46,15 +61,29 @@ class ColumnContract(Record, frozen=True, kw_only=True):
     high: float | None = None
     median: float | None = None
     categories: tuple[str, ...] = ()
+    label: bool = False
+    null_day: float = 0.0
+    quantiles: tuple[float, ...] = ()
+    run_rows: int = 0
+    run_seconds: float = 0.0
+    jump: float | None = None
+    jump_ratio: float | None = None
+    last: float | None = None
 
 
 class Contract(Record, frozen=True, kw_only=True):
-    """The data contract: learned from a reference, checked on every newer version."""
+    """The data contract: learned from a reference, checked on every newer version.
+
+    Args:
+        start: earliest time of the reference; ``end`` the latest.
+    """
 
     columns: tuple[ColumnContract, ...]
     rows: int
     time_column: str
     id_column: str | None = None
+    start: Time | None = None
+    end: Time | None = None
 
 
 class Breach(Record, frozen=True, kw_only=True):

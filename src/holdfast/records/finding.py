@@ -21,6 +21,7 @@ class Finding(Record, frozen=True, kw_only=True):
         value: effect, in the unit of its kind (loss, or rank-Wasserstein distance in [0, 1]).
         log_e: log of the e-value or of the e-detector's statistic.
         log_threshold: what ``log_e`` was held against.
+        harm: for drift, the change of mean loss that is expected to go with it.
     """
 
     id: str
@@ -39,3 +40,4 @@ class Finding(Record, frozen=True, kw_only=True):
     log_e: float | None = None
     log_threshold: float | None = None
     rows: int = 0
+    harm: float | None = None

@@ -36,7 +36,7 @@ class PredictionBatch(Record, frozen=True, kw_only=True, array_like=True):
     columns: list[list[float | int | bool | str | None]]
     ids: list[str] | None
     predictions: list[float | int | bool | str | None]
-    scores: list[float | None] | list[list[float]]
+    scores: list[float | list[float] | None]
     seconds: float
     error: str = ""
 

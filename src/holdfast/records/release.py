@@ -55,6 +55,7 @@ class Evidence(Record, frozen=True, kw_only=True):
         log_e_worse: log e-value against "the challenger is at most as bad as the champion".
         log_e_fine: log e-value against "the challenger is worse by at least the margin".
         log_e_errors: log e-value against "the challenger fails no more often".
+        breach: how the rows that users send break with those the challenger was trained on.
     """
 
     pairs: int = 0
@@ -69,6 +70,7 @@ class Evidence(Record, frozen=True, kw_only=True):
     log_e_fine: float = 0.0
     log_e_errors: float = 0.0
     latency_p99: float | None = None
+    breach: str = ""
 
 
 class Release(Record, frozen=True, kw_only=True):

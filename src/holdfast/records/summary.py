@@ -63,6 +63,9 @@ class Reference(Record, frozen=True, kw_only=True):
             mean loss).
         bin_loss: for each column, mean loss in each of its cells; for attribution.
         scale: regression: the error that counts as loss 1.
+        usual: for each column, how far one day of the held-out rows commonly lies from all of them
+            (95 % of days are nearer), in the unit of the drift effect; empty when they are too few.
+        loss_spread: standard deviation between days of the mean loss, beyond that of sampling.
     """
 
     bins: tuple[Bins, ...]
@@ -74,3 +77,5 @@ class Reference(Record, frozen=True, kw_only=True):
     bin_loss: dict[str, tuple[float, ...]] = {}
     scale: float = 1.0
     rows: int = 0
+    usual: dict[str, float] = {}
+    loss_spread: float = 0.0

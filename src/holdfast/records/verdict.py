@@ -35,7 +35,12 @@ class Check(Record, frozen=True, kw_only=True):
 
 
 class Verdict(Record, frozen=True, kw_only=True):
-    """The gate's answer: fail if any check fails, else inconclusive if any is, else pass."""
+    """The gate's answer: fail if any check fails, else inconclusive if any is, else pass.
+
+    Args:
+        disagreement: mean |difference| of candidate and champion on the held-out rows, in [0, 1];
+            the release expects no more of it in production.
+    """
 
     id: str
     model: str
@@ -45,6 +50,7 @@ class Verdict(Record, frozen=True, kw_only=True):
     checks: tuple[Check, ...]
     rows: int
     created_at: Time
+    disagreement: float | None = None
 
     @property
     def sentence(self) -> str:

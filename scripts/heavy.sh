@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Installs, starts and stops the real components that the heavy tests need, and runs them.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+scripts/browser.sh
+scripts/postgres.sh install
+scripts/postgres.sh start
+trap 'scripts/postgres.sh stop' EXIT
+HOLDFAST_TEST_POSTGRES="$(scripts/postgres.sh url)"
+export HOLDFAST_TEST_POSTGRES
+
+# The full MLflow, for its server, in an environment of its own: it is not a dependency.
+mlflow=".venv-mlflow"
+if [ ! -x "$mlflow/bin/mlflow" ]; then
+    python3 -m venv "$mlflow"
+    "$mlflow/bin/pip" install --quiet --disable-pip-version-check "mlflow==3.18.0"
+fi
+export HOLDFAST_TEST_MLFLOW_PYTHON="$PWD/$mlflow/bin/python"
+
+.venv/bin/pytest -m "heavy or browser or postgres"

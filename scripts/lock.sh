@@ -1,0 +1,13 @@
+#!/bin/sh
+# Resolves pyproject.toml to the exact versions, with hashes, that everything here is tested on.
+set -eu
+cd "$(dirname "$0")/.."
+tools="${TMPDIR:-/tmp}/holdfast-lock-tools"
+[ -x "$tools/bin/uv" ] || { python3 -m venv "$tools" && "$tools/bin/pip" install -q uv; }
+compile() { # out, then options
+    out="$1"; shift
+    "$tools/bin/uv" pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+        --no-header --no-emit-index-url --no-annotate "$@" -o "requirements/$out" >/dev/null
+}
+compile dev.txt --group dev --extra demo --extra lightgbm --extra postgres --extra xgboost
+compile demo.txt --group packaging --extra demo --constraint requirements/dev.txt

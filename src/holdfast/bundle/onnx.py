@@ -1,0 +1,135 @@
+"""Running the compiled artefact with ONNX Runtime.
+
+Numbers go in as float32 (ONNX's tree ensembles know nothing else), which is why parity with the
+original is proven at registration before a bundle may use this predictor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from holdfast.bundle.columns import Column, Columns
+from holdfast.bundle.predictor import Decoder, Outputs
+from holdfast.errors import BundleError
+from holdfast.records.bundle import BundleManifest
+from holdfast.records.signature import Signature
+
+# ONNX has no null string. This stands for it: a character for private use, so no real value.
+NULL_TEXT = "\ue000null"
+
+Feed = Callable[[Column], NDArray[Any]]
+
+
+class OnnxPredictor:
+    """A bundle whose model runs in ONNX Runtime; safe to call from several threads."""
+
+    kind: Literal["onnx"] = "onnx"
+
+    def __init__(self, manifest: BundleManifest, model: bytes, *, threads: int = 1) -> None:
+        self.manifest = manifest
+        self._model = OnnxModel(model, manifest.task, manifest.signature, threads=threads)
+
+    def predict(self, columns: Columns, rows: int) -> Outputs:  # noqa: ARG002
+        """Answers for the rows of ``columns``.
+
+        Raises:
+            BundleError: when the model fails on them.
+        """
+        return self._model.predict(columns)
+
+
+class OnnxModel:
+    """An ONNX model with one (n, 1) input a feature, by name.
+
+    Args:
+        model: serialised ONNX model.
+        task: ``binary``, ``multiclass`` or ``regression``.
+        signature: its columns; each graph input must be one of them.
+        threads: threads of one prediction.
+
+    Raises:
+        BundleError: when ONNX Runtime cannot load it.
+    """
+
+    def __init__(self, model: bytes, task: str, signature: Signature, *, threads: int = 1) -> None:
+        session = _session(model, threads)
+        known = {field.name for field in signature.inputs}
+        inputs = session.get_inputs()
+        if {entry.name for entry in inputs} - known or any(e.type not in _FEEDS for e in inputs):
+            raise BundleError(
+                "bundle.malformed",
+                "the compiled model wants inputs that its signature does not have",
+                "Register the version again.",
+            )
+        self._feeds = [(entry.name, _FEEDS[entry.type]) for entry in inputs]
+        decoder = Decoder(task, signature)
+        self._decode = decoder.values if task == "regression" else decoder.probabilities
+        self._outputs = [session.get_outputs()[-1].name]
+        self._run = session.run
+
+    def predict(self, columns: Columns) -> Outputs:
+        """Answers for the rows of ``columns``.
+
+        Raises:
+            BundleError: when the model fails on them.
+        """
+        try:
+            feed = {name: shape(columns[name]) for name, shape in self._feeds}
+            scores = self._run(self._outputs, feed)[0]
+        except Exception as error:
+            raise BundleError(
+                "bundle.failed",
+                f"ONNX Runtime could not score these rows: {type(error).__name__}",
+                "Compare their types with the model's signature.",
+            ) from error
+        return self._decode(scores)
+
+
+def _session(model: bytes, threads: int) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Waiting threads must not burn the core that the HTTP server needs.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        raise BundleError(
+            "bundle.unloadable",
+            f"ONNX Runtime {onnxruntime.__version__} cannot load the compiled model",
+            "Upgrade onnxruntime to the version of environment.txt.",
+        ) from error
+
+
+def _floats(values: Column) -> NDArray[Any]:
+    return values.astype(np.float32).reshape(-1, 1)
+
+
+def _integers(values: Column) -> NDArray[Any]:
+    if values.dtype.kind == "f" and np.isnan(values).any():
+        raise ValueError("null in a column that has none")
+    return values.astype(np.int64).reshape(-1, 1)
+
+
+def _flags(values: Column) -> NDArray[Any]:
+    return values.astype(np.bool_).reshape(-1, 1)
+
+
+def _texts(values: Column) -> NDArray[Any]:
+    texts = np.array([NULL_TEXT if value is None else value for value in values], dtype=object)
+    return texts.reshape(-1, 1)
+
+
+_FEEDS: dict[str, Feed] = {
+    "tensor(float)": _floats,
+    "tensor(int64)": _integers,
+    "tensor(bool)": _flags,
+    "tensor(string)": _texts,
+}

@@ -1,0 +1,83 @@
+"""``up``, ``serve`` and ``control``: the long-running processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from holdfast.cli.common import Context, common
+
+
+@click.command(epilog="Example:  holdfast up --port 8080")
+@click.option("--host", help="Address of predictions; off loopback HOLDFAST_TOKEN is required.")
+@click.option("--port", type=int, help="Port of predictions; 0 picks a free one.")
+@click.option("--metrics-port", type=int, help="Port of the servers' /metrics.")
+@click.option("--control-port", type=int, help="Port of control API and dashboard.")
+@click.option("--workers", type=int, help="Server processes.")
+@common
+def up(
+    context: Context,
+    host: str | None,
+    port: int | None,
+    metrics_port: int | None,
+    control_port: int | None,
+    workers: int | None,
+) -> int:
+    """Run data plane, recorder, control plane and dashboard on this machine.
+
+    Each is a process of its own; one that dies is started again.
+    """
+    from holdfast.loop.up import make_plan, run
+
+    plan = make_plan(
+        context.project, host=host, port=port, metrics_port=metrics_port,
+        control_port=control_port, workers=workers,
+    )  # fmt: skip
+    return run(plan, say=lambda line: click.echo(line, err=context.json))
+
+
+@click.command(epilog="Example:  holdfast serve models:/churn@champion --port 8080")
+@click.argument("bundle", required=False)
+@click.option("--host", help="Address of predictions; off loopback HOLDFAST_TOKEN is required.")
+@click.option("--port", type=int, help="Port of predictions; 0 picks a free one.")
+@click.option("--metrics-port", type=int, help="Port of /metrics.")
+@click.option("--workers", type=int, help="Server processes.")
+@click.option(
+    "--ready-file", type=click.Path(path_type=Path), help="Write the URLs here once it listens."
+)
+@click.option("--allow-pickle", is_flag=True, help="Load a pickled model made elsewhere.")
+@common
+def serve(
+    context: Context,
+    bundle: str | None,
+    host: str | None,
+    port: int | None,
+    metrics_port: int | None,
+    workers: int | None,
+    ready_file: Path | None,
+    allow_pickle: bool,
+) -> int:
+    """Run the data plane alone.
+
+    With BUNDLE (a folder, or models:/name@alias) it serves just that; without, it follows the
+    control plane (HOLDFAST_CONTROL_URL) and keeps serving the last known route when that is down.
+    """
+    from holdfast.loop.serve import Request, run
+
+    asked = Request(
+        bundle=bundle, host=host, port=port, metrics_port=metrics_port, workers=workers,
+        allow_pickle=allow_pickle, ready_file=ready_file,
+    )  # fmt: skip
+    return run(context.project, asked)
+
+
+@click.command(epilog="Example:  holdfast control --port 8700")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=int, help="Port of control API and dashboard; 8700 by default.")
+@common
+def control(context: Context, host: str, port: int | None) -> int:
+    """Run the control plane alone: API, dashboard, reconciler."""
+    from holdfast.control.process import run
+
+    return run(context.container, host=host, port=port)

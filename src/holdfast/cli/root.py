@@ -1,0 +1,104 @@
+"""The root command: finds subcommands lazily and turns errors into sentences and exit statuses."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from holdfast.errors import HoldfastError, UserCodeError
+
+# Command to the module that has it and one line of help, so that --help imports none of them.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("holdfast.cli.demo.command", "the whole loop on real flights, offline"),
+    "init": ("holdfast.cli.project", "scaffold a project"),
+    "check": ("holdfast.cli.project", "validate spec, data and code without training"),
+    "train": ("holdfast.cli.train", "data version, run, evaluation, registered version"),
+    "gate": ("holdfast.cli.train", "verdict on a version against the champion"),
+    "release": ("holdfast.cli.release", "take a version live, step by step"),
+    "rollback": ("holdfast.cli.release", "put an earlier version live at once"),
+    "up": ("holdfast.cli.processes", "servers, recorder, control plane and dashboard, here"),
+    "serve": ("holdfast.cli.processes", "the data plane alone"),
+    "control": ("holdfast.cli.processes", "the control plane alone"),
+    "labels": ("holdfast.cli.labels", "take in what turned out to be true"),
+    "status": ("holdfast.cli.inspect", "what is live and how it does"),
+    "versions": ("holdfast.cli.inspect", "every version with its lineage"),
+    "history": ("holdfast.cli.inspect", "what happened, newest first"),
+    "incidents": ("holdfast.cli.inspect", "what is wrong, and what was"),
+    "live-at": ("holdfast.cli.inspect", "which version answered at a time"),
+    "audit": ("holdfast.cli.inspect", "re-check the hash chain of every decision"),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order of the loop."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported now."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(COMMANDS[cmd_name][0])
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+EPILOG = """\b
+Two minutes from nothing:
+  holdfast demo                    watch the whole loop on real data
+  holdfast init my-model           start a project of your own
+  cd my-model && holdfast train && holdfast gate && holdfast up
+"""
+
+
+@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="holdfast", prog_name="holdfast")
+def root() -> None:
+    """Takes a model to production, keeps it working, and knows when it stops."""
+
+
+def run() -> None:
+    """Runs the command line; every error is one sentence, a code, and the fix, on stderr."""
+    as_json = "--json" in sys.argv
+    try:
+        status = root.main(standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        print("stopped", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader (such as head) went away; Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except HoldfastError as error:
+        show(error, as_json)
+        sys.exit(error.exit_status)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def show(error: HoldfastError, as_json: bool) -> None:
+    """Prints an error for people, or as JSON."""
+    if as_json:
+        import msgspec
+
+        print(msgspec.json.encode({"error": error.as_dict()}).decode(), file=sys.stderr)
+        return
+    if isinstance(error, UserCodeError) and error.traceback:
+        print(f"--- your code ---\n{error.traceback.rstrip()}\n-----------------", file=sys.stderr)
+    print(f"error: {error.message} ({error.code})", file=sys.stderr)
+    if error.fix:
+        print(f"  fix: {error.fix}", file=sys.stderr)

@@ -1,0 +1,67 @@
+"""The stored look, as far as pages show it.
+
+Read leniently: a look that an older or newer Holdfast wrote shows what it has.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+
+class SeenCohort(msgspec.Struct, frozen=True):
+    """Realised quality of one block; see :class:`holdfast.monitoring.quality.Cohort`."""
+
+    start: datetime
+    rows: int
+    labelled: int
+    loss: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+class SeenEstimate(msgspec.Struct, frozen=True):
+    """Estimated quality of one block; see :class:`holdfast.monitoring.estimate.Estimate`."""
+
+    rows: int = 0
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    reason: str = ""
+
+
+class SeenDrift(msgspec.Struct, frozen=True):
+    """One column over all blocks; see :class:`holdfast.monitoring.drift.Drift`."""
+
+    column: str
+    measure: str
+    floor: float
+    rows: list[int] = []
+    effect: list[float | None] = []
+    low: list[float | None] = []
+    high: list[float | None] = []
+    harm: list[float | None] = []
+    declared: list[bool] = []
+
+
+class SeenLook(msgspec.Struct, frozen=True):
+    """One look; see :class:`holdfast.monitoring.look.Look`."""
+
+    until: datetime
+    starts: list[datetime] = []
+    rows: list[int] = []
+    drift: list[SeenDrift] = []
+    estimates: list[SeenEstimate] = []
+    quality: list[SeenCohort] = []
+    labels: int = 0
+
+
+def read_look(data: bytes | None) -> SeenLook | None:
+    """The look, or None when there is none that can be read."""
+    if data is None:
+        return None
+    try:
+        return msgspec.json.decode(data, type=SeenLook)
+    except msgspec.MsgspecError:
+        return None

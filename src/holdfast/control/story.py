@@ -1,0 +1,74 @@
+"""The story of one incident: findings, decisions and what was done, in the order of time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+
+from holdfast.control.contexts import IncidentPage, Moment, Tone
+from holdfast.control.words import kind_of
+from holdfast.loop.container import Container
+from holdfast.records import Decision, Event, Finding, Incident
+
+_ACTIONS = ("route.changed", "release.started", "release.moved", "alias.moved")
+_MOST = 300
+# What is done about an incident is often written in the pass that opened it, a moment before.
+_BEFORE = timedelta(seconds=5)
+
+
+def incident_page(container: Container, incident_id: str) -> IncidentPage:
+    """``/incidents/{id}``.
+
+    Raises:
+        NotFoundError: when there is none of this id.
+    """
+    store = container.store
+    with store.read() as tx:
+        incident = store.incidents.get(tx, incident_id)
+        findings = [store.findings.find(tx, one) for one in incident.findings]
+        decisions = [store.decisions.find(tx, one) for one in incident.decisions]
+        events = store.events.list(
+            tx, model=incident.model, since=incident.opened_at - _BEFORE, limit=10_000
+        )
+    found = tuple(one for one in findings if one is not None)
+    decided = tuple(one for one in decisions if one is not None)
+    moments = [*_opened(incident), *_found(found), *_decided(decided), *_done(events, incident)]
+    return IncidentPage(
+        title=f"Incident of {incident.model}",
+        at=container.clock.now(),
+        incident=incident,
+        findings=found,
+        decisions=decided,
+        timeline=tuple(sorted(moments, key=lambda one: one.at)),
+    )
+
+
+def _opened(incident: Incident) -> Iterator[Moment]:
+    how = "and somebody was paged" if incident.paged else "without a page"
+    yield Moment(
+        incident.opened_at, "opened", "bad", f"The incident was opened, {how}.", "holdfast"
+    )
+    if incident.closed_at is not None:
+        text = f"The incident was closed: {incident.closed_because}"
+        yield Moment(incident.closed_at, "closed", "good", text)
+
+
+def _found(findings: Sequence[Finding]) -> Iterator[Moment]:
+    for one in findings:
+        tone: Tone = "bad" if one.pages else "warn"
+        yield Moment(one.at, kind_of(one), tone, one.sentence, "monitor")
+
+
+def _decided(decisions: Sequence[Decision]) -> Iterator[Moment]:
+    for one in decisions:
+        action = one.action.replace("_", " ")
+        yield Moment(one.at, f"decision: {action}", "busy", one.reason, "holdfast")
+
+
+def _done(events: Sequence[Event], incident: Incident) -> Iterator[Moment]:
+    end = incident.closed_at
+    for event in list(reversed(events))[:_MOST]:
+        within = end is None or event.at <= end + _BEFORE
+        if within and (event.kind in _ACTIONS or event.kind.startswith("job.")):
+            sentence = str(event.body.get("sentence", ""))
+            yield Moment(event.at, event.kind.replace(".", " "), "quiet", sentence, event.actor)

@@ -1,0 +1,141 @@
+"""What is known of a release: the challenger beside the champion, on the same rows."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from holdfast.bundle.manifest import read_manifest
+from holdfast.loop.container import Container, replace
+from holdfast.loop.outcomes import typed_labels
+from holdfast.monitoring.contract import contract_findings
+from holdfast.monitoring.count import count
+from holdfast.monitoring.merge import blocks
+from holdfast.recording.join import outcomes, pairs
+from holdfast.records import Evidence, Release, ReleaseState, Version
+from holdfast.release.context import Context, labels_in_time
+from holdfast.release.evidence import compare
+from holdfast.spec import Spec
+
+HOUR = timedelta(hours=1)
+
+
+class Gathered(NamedTuple):
+    """The evidence of a release, and the situation in which the rules read it."""
+
+    evidence: Evidence
+    context: Context
+
+
+def gather(container: Container, release: Release) -> Gathered:
+    """What is known of a release now; for one that is not compared with anything, what was."""
+    spec = container.spec(release.model)
+    until = container.recorded_until()
+    running = release.state in (ReleaseState.SHADOW, ReleaseState.CANARY)
+    if not running or release.previous is None or until is None:
+        return Gathered(release.evidence, _context(container, spec, release, until, 0))
+    found = pairs(
+        container.log.scan(release.model, release.started_at),
+        container.labels.scan(release.model),
+        release.version,
+        release.previous,
+        release.started_at,
+        until,
+    )
+    here = int((found["at"] >= release.step_at).sum())
+    context = _context(container, spec, release, until, here)
+    if not found.height:
+        return Gathered(release.evidence, context)
+    new = container.version(release.model, release.version)
+    evidence = _compared(container, spec, release, new, found)
+    return Gathered(
+        replace(evidence, breach=_breach(container, spec, release, new, until)), context
+    )
+
+
+def _context(
+    container: Container, spec: Spec, release: Release, until: datetime | None, here: int
+) -> Context:
+    delay = None if until is None else label_delay(container, spec, until)
+    latency = spec.gate.max_latency_p99
+    return Context(
+        alpha=spec.gate.alpha,
+        minimum=spec.monitor.minimum,
+        step_pairs=here,
+        labels=labels_in_time(spec.release, delay),
+        max_latency=None if latency is None else latency.total_seconds(),
+    )
+
+
+def label_delay(container: Container, spec: Spec, until: datetime) -> timedelta | None:
+    """How long half of the labels took lately; None when none came."""
+    model = spec.model.name
+    log = container.log.scan(model, until - 2 * spec.release.max_step, until, None, "live")
+    delays = outcomes(log, container.labels.scan(model), until)["delay"].drop_nulls()
+    median = delays.median()
+    return timedelta(seconds=float(median)) if isinstance(median, int | float) else None
+
+
+def _compared(
+    container: Container, spec: Spec, release: Release, new: Version, found: pl.DataFrame
+) -> Evidence:
+    signature = read_manifest(new.bundle_path).signature
+    task = spec.model.task
+    labels = typed_labels(found["label"], signature.classes)
+    known = found["label"].is_not_null().to_numpy()
+    truth = np.array(labels.to_list(), dtype=object)
+    return compare(
+        task=task,
+        score_new=_scores(found, "a", task, len(signature.classes)),
+        score_old=_scores(found, "b", task, len(signature.classes)),
+        error_new=(found["error_a"] != "").to_numpy(),
+        error_old=(found["error_b"] != "").to_numpy(),
+        expected=release.expected_disagreement,
+        margin=spec.gate.slice_margin,
+        truth=truth,
+        labelled=known,
+        label_at=found["received_at"].dt.epoch("us").fill_null(0).to_numpy() / 1e6,
+        seconds_new=found["seconds_a"].to_numpy(),
+        classes=signature.classes,
+        positive=signature.classes[signature.positive] if task == "binary" else 1,
+        scale=container.reference(new).scale,
+    )
+
+
+def _scores(found: pl.DataFrame, side: str, task: str, classes: int) -> NDArray[np.float64]:
+    if task != "multiclass":
+        return found[f"score_{side}"].fill_null(float("nan")).to_numpy()
+    empty = [float("nan")] * classes
+    rows = [row if row is not None and len(row) else empty for row in found[f"scores_{side}"]]
+    return np.array(rows, dtype=np.float64)
+
+
+def _breach(
+    container: Container, spec: Spec, release: Release, new: Version, until: datetime
+) -> str:
+    """How the rows that users send break with those the challenger was trained on; else empty.
+
+    The whole time of the release is one block, so that it has enough rows.
+    """
+    reference = container.reference(new)
+    features = [bins.column for bins in reference.bins if bins.column != "prediction"]
+    log = container.log.scan(release.model, release.started_at, until, None, "live")
+    names = log.collect_schema().names()
+    if any(f"f_{name}" not in names for name in features):
+        return ""  # versions with other inputs: the server refuses rows that lack a column
+    frame = log.select("at", "score", *(f"f_{name}" for name in features)).collect()
+    columns = {name: f"f_{name}" for name in features} | {"prediction": "score"}
+    since = release.started_at.replace(minute=0, second=0, microsecond=0)
+    length = max((until - since) // HOUR, 1) * HOUR
+    counts = count(frame, reference, model=release.model, version=new.number, columns=columns)
+    seen = blocks(counts, reference.bins, since=since, until=since + length, length=length)
+    for finding in contract_findings(
+        reference, seen, model=release.model, version=new.number, minimum=spec.monitor.minimum
+    ):
+        if finding.pages and finding.subject != "prediction":
+            return finding.sentence
+    return ""

@@ -1,0 +1,242 @@
+"""Gathers what the gate judges: both versions on the same rows, latency, size, behaviour."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from holdfast.bundle.columns import count, from_polars, take
+from holdfast.bundle.predictor import Predictor, open_bundle
+from holdfast.data import splits, versions
+from holdfast.errors import GateError
+from holdfast.gate.evaluate import evaluate
+from holdfast.gate.evidence import Behaviour, GateEvidence, Span
+from holdfast.loop.container import Container, replace
+from holdfast.loop.jobs import environment
+from holdfast.loop.pipeline import breaches_of
+from holdfast.records import Job, Signature, Verdict, Version, digest
+from holdfast.release.evidence import disagreement
+from holdfast.spec import Spec
+
+LATENCY_ROWS = 400
+WARM_UP = 50
+BEHAVIOUR_SECONDS = 600
+
+
+def gate_now(container: Container, model: str, number: int | None = None) -> Verdict:
+    """Judges a version (the newest by default) against the champion and keeps the verdict.
+
+    Raises:
+        NotFoundError: when there is no such version.
+        GateError: when it cannot be judged.
+    """
+    version = container.newest_version(model) if number is None else container.version(
+        model, number
+    )  # fmt: skip
+    verdict = _judge(container, container.spec(model), version)
+    now = container.clock.now()
+    with container.store.begin() as tx:
+        if container.store.verdicts.add(tx, verdict):
+            sentence = f"version {version.number}: {verdict.outcome}; {verdict.sentence}"
+            container.store.events.append(
+                tx, now, "gate.judged", model, "holdfast",
+                {"sentence": sentence, "verdict": verdict.to_dict()},
+            )  # fmt: skip
+    status = {"pass": "passed", "fail": "failed"}.get(verdict.outcome, verdict.outcome)
+    container.registry.set_tag(model, version.number, "validation_status", status)
+    return verdict
+
+
+def run_gate(container: Container, job: Job) -> dict[str, Any]:
+    """Does a gate job."""
+    verdict = gate_now(container, job.model, int(job.payload["version"]))
+    return {
+        "verdict": verdict.id,
+        "sentence": f"version {verdict.version}: {verdict.outcome}; {verdict.sentence}",
+    }
+
+
+def _judge(container: Container, spec: Spec, version: Version) -> Verdict:
+    dataset = versions.read_manifest(version.dataset, container.blobs)
+    frame = versions.open_version(dataset, container.blobs)
+    split = splits.by_time(frame, spec.data)
+    candidate = _open(container, version)
+    route = container.ask(container.store.routes.current, version.model)
+    champion = None
+    if route is not None and route.champion.version != version.number:
+        champion = container.version(version.model, route.champion.version)
+    evidence = _evidence(container, spec, version, champion, candidate, split.train, split.test)
+    now = container.clock.now()
+    judged_of = f"{version.bundle}:{champion.bundle if champion else ''}:{now}:{spec.gate}"
+    verdict = evaluate(
+        evidence,
+        spec.gate,
+        seed=version.number,
+        now=now,
+        id="ver-" + digest(judged_of.encode()).removeprefix("sha256:")[:24],
+    )
+    if champion is None or evidence.champion_score is None:
+        return verdict
+    apart = disagreement(
+        spec.model.task, evidence.score, evidence.champion_score, scale=evidence.scale
+    )
+    judged: Verdict = replace(verdict, disagreement=float(np.mean(apart)))
+    return judged
+
+
+def _evidence(
+    container: Container,
+    spec: Spec,
+    version: Version,
+    champion: Version | None,
+    candidate: Predictor,
+    train: pl.DataFrame,
+    test: pl.DataFrame,
+) -> GateEvidence:
+    signature = candidate.manifest.signature
+    binary = spec.model.task == "binary"
+    breaches = breaches_of(container, version.model, pl.concat([train, test]))
+    accepted = _accepted(container, version)
+    return GateEvidence(
+        model=version.model,
+        version=version.number,
+        task=spec.model.task,
+        truth=test[spec.data.label].to_numpy(),
+        score=_score(candidate, test),
+        champion=None if champion is None else champion.number,
+        champion_score=(
+            None
+            if champion is None
+            else _aligned(_open(container, champion), test, signature)
+        ),
+        classes=signature.classes,
+        positive=signature.classes[signature.positive] if binary else 1,
+        scale=container.reference(version).scale,
+        slices={
+            name: test[name].cast(pl.String).fill_null("(null)").to_numpy()
+            for name in spec.gate.slices
+        },
+        latency_p99=_latency(candidate, test),
+        size=sum(f.stat().st_size for f in Path(version.bundle_path).rglob("*") if f.is_file()),
+        behaviours=_behaviours(container, spec, version),
+        breaches=tuple(replace(b, hard=False) for b in breaches) if accepted else breaches,
+        time=test[spec.data.time].dt.replace_time_zone(None).to_numpy(),
+        trained=_span(train, spec.data.time),
+        champion_trained=None if champion is None else _trained(container, spec, champion),
+    )
+
+
+def _open(container: Container, version: Version) -> Predictor:
+    return open_bundle(version.bundle_path, digest=version.bundle, key=container.key)
+
+
+def _score(predictor: Predictor, rows: pl.DataFrame) -> np.ndarray[Any, Any]:
+    needed = [field.name for field in predictor.manifest.signature.inputs]
+    missing = [name for name in needed if name not in rows.columns]
+    if missing:
+        raise GateError(
+            "gate.champion_columns",
+            f"the champion needs the column '{missing[0]}', which the new data lacks",
+            "Keep the column in the source until the champion is replaced, "
+            "or release with --force 'why'.",
+        )
+    columns = from_polars(rows, predictor.manifest.signature)
+    return predictor.predict(columns, count(columns)).score
+
+
+def _aligned(
+    champion: Predictor, rows: pl.DataFrame, signature: Signature
+) -> np.ndarray[Any, Any]:
+    """The champion's score with its class probabilities in the candidate's order of classes."""
+    score = _score(champion, rows)
+    known = champion.manifest.signature.classes
+    if score.ndim == 1 or known == signature.classes:
+        return score
+    aligned = np.zeros((len(score), len(signature.classes)))
+    for index, label in enumerate(signature.classes):
+        if label in known:
+            aligned[:, index] = score[:, known.index(label)]
+    return aligned
+
+
+def _latency(predictor: Predictor, rows: pl.DataFrame) -> float:
+    """99th percentile of one-row predictions, in seconds, as the server will run them."""
+    columns = from_polars(rows.head(LATENCY_ROWS + WARM_UP), predictor.manifest.signature)
+    single = [take(columns, slice(i, i + 1)) for i in range(count(columns))]
+    seconds = []
+    for row in single:
+        began = time.perf_counter()
+        predictor.predict(row, 1)
+        seconds.append(time.perf_counter() - began)
+    return float(np.quantile(seconds[min(WARM_UP, len(seconds) // 2) :], 0.99))
+
+
+def _span(rows: pl.DataFrame, column: str) -> Span:
+    ends = rows.select(low=pl.col(column).min(), high=pl.col(column).max()).row(0)
+    return Span(start=ends[0], end=ends[1])
+
+
+def _trained(container: Container, spec: Spec, version: Version) -> Span | None:
+    """The rows an earlier version was fitted on; unknown when its dataset is not kept here."""
+    try:
+        dataset = versions.read_manifest(version.dataset, container.blobs)
+    except Exception as error:  # noqa: BLE001 - an older installation may have cleaned up
+        container.warn(f"dataset of version {version.number}: {error}")
+        return None
+    frame = versions.open_version(dataset, container.blobs)
+    return _span(splits.by_time(frame, spec.data).train, spec.data.time)
+
+
+def _accepted(container: Container, version: Version) -> bool:
+    """Whether its training was told that the change of its data is meant."""
+    if version.job is None:
+        return False
+    return bool(container.ask(container.store.jobs.get, version.job).payload.get("accept"))
+
+
+def _behaviours(container: Container, spec: Spec, version: Version) -> tuple[Behaviour, ...] | None:
+    """Runs the project's behavioural tests against the bundle, in a process of their own."""
+    if spec.gate.behaviour is None:
+        return None
+    folder = spec.root / spec.gate.behaviour
+    report = container.settings.folder("run") / f"behaviour-{version.number}-{os.getpid()}.xml"
+    command = [sys.executable, "-m", "pytest", str(folder), "-q", "-p", "holdfast.testing.plugin",
+               "-p", "no:cacheprovider", "--rootdir", str(spec.root), "-c", os.devnull,
+               f"--junit-xml={report}"]  # fmt: skip
+    env = {**environment(container), "HOLDFAST_BUNDLE": version.bundle_path,
+           "HOLDFAST_KEY_FILE": str(container.settings.home / "key")}  # fmt: skip
+    try:
+        done = subprocess.run(
+            command, cwd=spec.root, env=env, capture_output=True, text=True,
+            timeout=BEHAVIOUR_SECONDS, check=False,
+        )  # fmt: skip
+        if not report.exists():
+            raise GateError(
+                "gate.behaviour",
+                f"the behavioural tests in {spec.gate.behaviour} could not be run",
+                f"pytest said: {(done.stdout + done.stderr).strip()[-800:]}",
+            )
+        return tuple(_read_report(report))
+    except subprocess.TimeoutExpired:
+        return (Behaviour("behaviour", passed=False, message="took more than ten minutes"),)
+    finally:
+        report.unlink(missing_ok=True)
+
+
+def _read_report(report: Path) -> list[Behaviour]:
+    found = []
+    for case in ET.parse(report).getroot().iter("testcase"):  # noqa: S314 - written by pytest
+        trouble = [part for part in case if part.tag in ("failure", "error")]
+        message = (trouble[0].get("message") or "")[:500] if trouble else ""
+        skipped = any(part.tag == "skipped" for part in case)
+        if not skipped:
+            found.append(Behaviour(case.get("name", "?"), not trouble, message))
+    return found

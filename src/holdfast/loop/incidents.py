@@ -1,0 +1,94 @@
+"""Incidents: one open story for each model that goes wrong, from first finding to the cure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection
+
+from holdfast.errors import ConflictError
+from holdfast.loop.container import Container, replace
+from holdfast.ports.ids import new_id
+from holdfast.records import Decision, Finding, Incident
+
+
+def tell(
+    container: Container, tx: Connection, findings: Sequence[Finding], decision: Decision
+) -> Incident | None:
+    """Opens the model's incident, or adds to the open one; None when there is nothing to tell."""
+    store = container.store
+    news = [finding for finding in findings if finding.pages]
+    open_now = store.incidents.list(tx, decision.model, open_only=True)
+    if not news and decision.action == "nothing":
+        return None
+    if open_now:
+        incident = open_now[0]
+    elif news or decision.action in ("alert", "block", "roll_back"):
+        incident = Incident(
+            id=new_id("inc"),
+            model=decision.model,
+            version=decision.version or 0,
+            state="open",
+            title=news[0].sentence if news else decision.reason,
+            opened_at=container.clock.now(),
+        )
+    else:
+        return None
+    told = replace(
+        incident,
+        paged=incident.paged or bool(news),
+        findings=_joined(incident.findings, [finding.id for finding in findings]),
+        decisions=_joined(
+            incident.decisions, [decision.id] if decision.action != "nothing" else []
+        ),
+    )
+    if told != incident or not open_now:
+        store.incidents.save(tx, told)
+        if not open_now:
+            _event(container, tx, "incident.opened", told, told.title)
+    return told
+
+
+def close_open(container: Container, tx: Connection, model: str, why: str) -> None:
+    """Closes what is open of a model, because it was cured."""
+    for incident in container.store.incidents.list(tx, model, open_only=True):
+        _close(container, tx, incident, why, "holdfast")
+
+
+def close_by_hand(container: Container, incident_id: str, why: str) -> Incident:
+    """Closes one incident.
+
+    Raises:
+        NotFoundError: when there is none of this id.
+        ConflictError: when it is closed already.
+    """
+    with container.store.begin() as tx:
+        incident = container.store.incidents.get(tx, incident_id)
+        if incident.state == "closed":
+            raise ConflictError("incident.closed", f"{incident_id} is closed already")
+        return _close(container, tx, incident, why, "operator")
+
+
+def _close(
+    container: Container, tx: Connection, incident: Incident, why: str, actor: str
+) -> Incident:
+    closed: Incident = replace(
+        incident, state="closed", closed_at=container.clock.now(), closed_because=why
+    )
+    container.store.incidents.save(tx, closed)
+    _event(container, tx, "incident.closed", closed, why, actor)
+    return closed
+
+
+def _event(
+    container: Container, tx: Connection, kind: str, incident: Incident, sentence: str,
+    actor: str = "holdfast",
+) -> None:  # fmt: skip
+    container.store.events.append(
+        tx, container.clock.now(), kind, incident.model, actor,
+        {"sentence": sentence, "incident": incident.to_dict()},
+    )  # fmt: skip
+
+
+def _joined(known: tuple[str, ...], more: Sequence[str]) -> tuple[str, ...]:
+    return (*known, *(item for item in more if item not in known))

@@ -1,0 +1,194 @@
+"""From data to a registered version: the steps of a training job, each done once.
+
+A step leaves what it made under ``jobs/<id>/`` and checkpoints itself in the database; a job
+that is started again goes on after the last step it finished, with the same cut in time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+import psutil
+
+from holdfast.data import contract as contracts
+from holdfast.data import sources, splits, versions
+from holdfast.errors import DataError, HoldfastError
+from holdfast.loop.container import Container
+from holdfast.loop.fitting import Fitted, Fitting, Rows
+from holdfast.loop.jobs import finish
+from holdfast.ports.ids import new_id
+from holdfast.records import Breach, Contract, DatasetVersion, Job, JobState, Version
+from holdfast.spec import Spec
+
+Tell = Callable[[str], None]
+
+
+def train_now(
+    container: Container, accept: str | None = None, tell: Tell = lambda text: None
+) -> Version:
+    """Trains the project's model in the foreground.
+
+    Args:
+        container: the wiring, opened in a project.
+        accept: why data that breaks its contract is to be trained on all the same.
+        tell: hears of each step.
+
+    Raises:
+        SpecError: when ``holdfast.toml`` is wrong.
+        DataError: when the data cannot be read or breaks its contract.
+        UserCodeError: when a callable of the project failed.
+    """
+    spec = container.project_spec()
+    payload = {"origin": "operator", "accept": accept}
+    jobs, model = container.store.jobs, spec.model.name
+    with container.store.begin() as tx:
+        key = f"train:{model}:{new_id('now')}"
+        job = jobs.enqueue(tx, key, "train", model, payload, container.clock.now())
+        job = jobs.take(tx, job.id, os.getpid(), psutil.Process().create_time())
+    try:
+        result = run_train(container, job, tell)
+    except HoldfastError as error:
+        finish(container, job, {"error": error.as_dict()}, JobState.FAILED)
+        raise
+    finish(container, job, result, JobState.DONE)
+    return container.version(spec.model.name, result["version"])
+
+
+def run_train(container: Container, job: Job, tell: Tell = lambda text: None) -> dict[str, Any]:
+    """Does a training job; see :func:`train_now` for what it raises."""
+    training = _Training(container, job, tell)
+    rows = training.rows()
+    fitted = training.fitted(rows)
+    version = training.registered(rows, fitted)
+    return {
+        "version": version.number,
+        "sentence": f"version {version.number} trained on {rows.train.height:,} rows "
+        f"until {version.data_end:%Y-%m-%d %H:%M}",
+    }
+
+
+class _Training:
+    """One training job with its folder and its checkpoints."""
+
+    def __init__(self, container: Container, job: Job, tell: Tell) -> None:
+        self._container = container
+        self._job = job
+        self._tell = tell
+        self._spec: Spec = container.spec(job.model)
+        self._folder = container.settings.folder(f"jobs/{job.id}")
+        self._progress = dict(job.progress)
+
+    def _checkpoint(self, step: str, **progress: Any) -> None:
+        self._progress.update(progress)
+        store = self._container.store
+        with store.begin() as tx:
+            store.jobs.checkpoint(tx, self._job.id, step, self._progress, self._job.attempt)
+
+    def _cut(self) -> datetime:
+        """The moment whose knowledge this training has; kept over restarts."""
+        if "cut" not in self._progress:
+            self._checkpoint("cut", cut=self._container.clock.now().isoformat())
+        return datetime.fromisoformat(self._progress["cut"])
+
+    def rows(self) -> Rows:
+        """The dataset version, split by time."""
+        spec, blobs = self._spec, self._container.blobs
+        cut = self._cut()
+        if "dataset" in self._progress:
+            dataset = versions.read_manifest(self._progress["dataset"], blobs)
+            frame = versions.open_version(dataset, blobs)
+        else:
+            self._tell("reading the data")
+            user_code = self._container.user_code(spec, self._folder / "load.log", {})
+            frame = sources.read(spec.data, spec.root, user_code)
+            frame = sources.known_at(frame, spec.data, cut, spec.retrain.window)
+            dataset = versions.snapshot(
+                frame, model=spec.model.name, data=spec.data, source=spec.data.source,
+                blobs=blobs, now=cut,
+            )  # fmt: skip
+            with self._container.store.begin() as tx:
+                self._container.store.datasets.add(tx, dataset)
+            self._contract(dataset, frame)
+            self._checkpoint("dataset", dataset=dataset.id)
+        split = splits.by_time(frame, spec.data)
+        return Rows(dataset, split.train, split.test)
+
+    def _contract(self, dataset: DatasetVersion, frame: pl.DataFrame) -> None:
+        """Learns this dataset's contract, and holds the data against the champion's."""
+        learned = contracts.learn(frame, self._spec.data)
+        self._container.blobs.put(contract_key(dataset.id), learned.to_json())
+        breaches = breaches_of(self._container, self._job.model, frame)
+        hard = [breach for breach in breaches if breach.hard]
+        if hard and not self._job.payload.get("accept"):
+            raise DataError(
+                "data.contract",
+                f"the data breaks its contract: {'; '.join(b.sentence for b in hard)}",
+                "Mend the source; or, when the change is meant, "
+                "run 'holdfast train --accept-data \"why\"'.",
+            )
+
+    def fitted(self, rows: Rows) -> Fitted:
+        """The estimator, judged and packed into a bundle."""
+        fitting = Fitting(self._container, self._spec, self._job, self._cut(), self._tell)
+        fitted = fitting.fit(rows)
+        self._checkpoint("fitted")
+        return fitted
+
+    def registered(self, rows: Rows, fitted: Fitted) -> Version:
+        """The version in the registry; registering it again gives the same one."""
+        self._tell("registering the version")
+        route = self._container.ask(self._container.store.routes.current, self._job.model)
+        version = self._container.registry.register(
+            fitted.manifest,
+            fitted.bundle,
+            run=fitted.run,
+            job=self._job.id,
+            data_start=rows.dataset.start,
+            data_end=rows.dataset.end,
+            parent=None if route is None else route.champion.version,
+        )
+        store = self._container.store
+        with store.begin() as tx:
+            if store.versions.find(tx, version.model, version.number) is None:
+                store.versions.save(tx, version)
+                store.events.append(
+                    tx, self._container.clock.now(), "version.registered", version.model,
+                    "holdfast",
+                    {"sentence": f"version {version.number} registered: {_told(version)}",
+                     "version": version.to_dict()},
+                )  # fmt: skip
+        self._checkpoint("registered", version=version.number)
+        return version
+
+
+def _told(version: Version) -> str:
+    metric = version.metrics[0]
+    return (
+        f"{metric.name} {metric.value:.3f} (95 % {metric.low:.3f} to {metric.high:.3f}), "
+        f"data until {version.data_end:%Y-%m-%d}, code {version.code.digest[7:15]}"
+    )
+
+
+def contract_key(dataset: str) -> str:
+    """Where the contract of a dataset version is kept."""
+    return f"contracts/{dataset.removeprefix('sha256:')}.json"
+
+
+def champion_contract(container: Container, model: str) -> Contract | None:
+    """The contract of the data the champion was trained on; None without a champion."""
+    route = container.ask(container.store.routes.current, model)
+    if route is None:
+        return None
+    dataset = container.version(model, route.champion.version).dataset
+    key = contract_key(dataset)
+    return Contract.from_json(container.blobs.get(key)) if container.blobs.exists(key) else None
+
+
+def breaches_of(container: Container, model: str, frame: pl.DataFrame) -> tuple[Breach, ...]:
+    """How some rows break the contract of the champion's data."""
+    contract = champion_contract(container, model)
+    return () if contract is None else contracts.check(contract, frame)

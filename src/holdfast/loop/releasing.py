@@ -1,0 +1,271 @@
+"""Releases: start, advance, approve, abort, roll back; each change is one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import Connection
+
+from holdfast.errors import ConflictError, NotFoundError
+from holdfast.loop.aliases import settle
+from holdfast.loop.container import Container, replace
+from holdfast.loop.evidence import gather
+from holdfast.loop.incidents import close_open
+from holdfast.loop.routing import MOVING, Router, latest_release, moved, started
+from holdfast.ports.ids import new_id
+from holdfast.records import Arm, Evidence, Release, ReleaseState, Route, Transition
+from holdfast.release.arms import route_for
+from holdfast.release.plan import plan
+from holdfast.release.rules import next_transition
+
+
+class Releasing:
+    """Starts, moves on and takes back releases of one installation.
+
+    Args:
+        container: the wiring.
+        changed: called with the model's name after a route changed, to wake waiting servers.
+    """
+
+    def __init__(self, container: Container, changed: Callable[[str], None] | None = None) -> None:
+        self._container = container
+        self._store = container.store
+        self._router = Router(container)
+        self._changed = changed or (lambda model: None)
+
+    def start(
+        self,
+        model: str,
+        *,
+        version: int,
+        actor: str,
+        strategy: str | None = None,
+        force: str | None = None,
+    ) -> Release:
+        """Begins to take a version live.
+
+        Raises:
+            NotFoundError: when there is no such version.
+            ConflictError: when the gate has not passed it, it is live, or another is under way.
+        """
+        policy = self._container.spec(model).release
+        if strategy is not None:
+            policy = replace(policy, strategy=strategy)
+        self._container.version(model, version)
+        now = self._container.clock.now()
+        with self._store.begin() as tx:
+            route = self._store.routes.current(tx, model)
+            self._may_start(tx, model, version, route, force)
+            verdict = self._store.verdicts.latest(tx, model, version)
+            release = Release(
+                id=new_id("rel"),
+                model=model,
+                version=version,
+                previous=None if route is None else route.champion.version,
+                plan=() if route is None else plan(policy),
+                state=ReleaseState.PENDING,
+                started_at=now,
+                step_at=now,
+                actor=actor,
+                reason=f"forced: {force}" if force else "the gate passed it",
+                expected_disagreement=(verdict.disagreement or 0.0) if verdict else 0.0,
+            )
+            self._router.save(tx, release, "release.started", actor, started(release))
+        return self.advance(release) or release
+
+    def _may_start(
+        self, tx: Connection, model: str, number: int, route: Route | None, force: str | None
+    ) -> None:
+        if route is not None and route.champion.version == number:
+            raise ConflictError("release.already_live", f"{model} version {number} is live already")
+        other = self._store.releases.moving(tx, model)
+        if other is not None:
+            raise ConflictError(
+                "release.under_way",
+                f"version {other.version} of {model} is under way ({other.state.value})",
+                f"Wait for it, or stop it: holdfast release {other.version} --abort 'why'.",
+            )
+        verdict = self._store.verdicts.latest(tx, model, number)
+        if force is None and (verdict is None or verdict.outcome != "pass"):
+            said = "has not judged it" if verdict is None else f"said: {verdict.sentence}"
+            raise ConflictError(
+                "release.not_passed",
+                f"the gate {said}; so {model} version {number} may not be released",
+                f"Run 'holdfast gate {number}', or insist with --force 'why'.",
+            )
+
+    def approve(self, model: str, *, version: int, actor: str) -> Release:
+        """Adds somebody's agreement to a release that waits for it.
+
+        Raises:
+            NotFoundError: when none waits.
+            ConflictError: when this person started it or agreed before.
+        """
+        with self._store.begin() as tx:
+            release = self._moving(tx, model, version)
+            if actor == release.actor or actor in release.approvals:
+                raise ConflictError(
+                    "release.own_approval",
+                    f"{actor} started or approved this release already",
+                    "Somebody else has to agree.",
+                )
+            agreed: Release = replace(release, approvals=(*release.approvals, actor))
+            self._router.save(tx, agreed, "release.approved", actor, f"{actor} agreed")
+        return self.advance(agreed) or agreed
+
+    def abort(self, model: str, *, version: int, actor: str, reason: str) -> Release:
+        """Stops a release under way; the champion takes all the traffic again.
+
+        Raises:
+            NotFoundError: when none is under way.
+        """
+        with self._store.read() as tx:
+            release = self._moving(tx, model, version)
+        stop = Transition(
+            rule="by_hand", state=ReleaseState.ABORTED, step=release.step, reason=reason
+        )
+        return self._move(release, stop, actor, release.evidence)
+
+    def _moving(self, tx: Connection, model: str, version: int) -> Release:
+        release = self._store.releases.moving(tx, model)
+        if release is None or release.version != version:
+            raise NotFoundError(
+                "release.none", f"no release of {model} version {version} is under way"
+            )
+        return release
+
+    def advance(self, release: Release) -> Release | None:
+        """Moves a release on by one rule, if its evidence allows; None when nothing changed."""
+        if release.state.ended:
+            return None
+        policy = self._container.spec(release.model).release
+        evidence, context = gather(self._container, release)
+        now = self._container.clock.now()
+        transition = next_transition(release, evidence, policy, now, context)
+        if transition is not None:
+            return self._move(release, transition, "holdfast", evidence)
+        if evidence != release.evidence:
+            with self._store.begin() as tx:
+                if self._store.releases.get(tx, release.id).state == release.state:
+                    self._store.releases.save(tx, replace(release, evidence=evidence))
+        return None
+
+    def _move(
+        self, release: Release, transition: Transition, actor: str, evidence: Evidence
+    ) -> Release:
+        moved_on: Release = replace(
+            release,
+            state=transition.state,
+            step=transition.step,
+            step_at=self._container.clock.now(),
+            reason=transition.reason,
+            evidence=evidence,
+        )
+        new = self._router.arm(release.model, release.version)
+        old = None
+        if release.previous is not None:
+            old = self._router.arm(release.model, release.previous)
+        with self._store.begin() as tx:
+            present = self._store.releases.get(tx, release.id)
+            if (present.state, present.step) != (release.state, release.step):
+                return present  # somebody was faster: an operator, or another control plane
+            self._router.save(tx, moved_on, "release.moved", actor, moved(moved_on))
+            self._apply(tx, moved_on, new, old, actor)
+        self._settle(moved_on.model)
+        return moved_on
+
+    def _apply(
+        self, tx: Connection, release: Release, new: Arm, old: Arm | None, actor: str
+    ) -> None:
+        """What a new state of a release asks of the servers and of other releases."""
+        if release.state == ReleaseState.PROMOTED:
+            return  # it is live already, and another release may be under way
+        if release.state in (ReleaseState.WATCHED, ReleaseState.ROLLED_BACK):
+            live = release.version if release.state == ReleaseState.WATCHED else release.previous
+            reason = f"version {live} went live"
+            self._router.end_all(tx, release.model, "holdfast", reason, keep=release.id)
+            close_open(self._container, tx, release.model, reason)
+        wanted = route_for(release, new, old)
+        self._router.write(
+            tx, release.model, wanted.arms, shadow=wanted.shadow, resident=wanted.resident,
+            mirror=wanted.mirror, actor=actor, reason=moved(release),
+        )  # fmt: skip
+
+    def rollback(self, model: str, *, actor: str, reason: str, to: int | None = None) -> Release:
+        """Puts an earlier version live at once: the previous one, or the one named.
+
+        While a release is under way and no version is named, it is that release that ends.
+
+        Raises:
+            NotFoundError: when the version was never live.
+            ConflictError: when there is nothing to go back to, or it is live already.
+        """
+        with self._store.read() as tx:
+            route = self._store.routes.current(tx, model)
+            if route is None:
+                raise ConflictError("release.nothing_live", f"nothing of {model} is live")
+            under_way = self._store.releases.moving(tx, model)
+            if under_way is None or to is not None:
+                number = self._router.target(tx, model, route, to)
+        if under_way is not None and to is None:
+            return self.abort(model, version=under_way.version, actor=actor, reason=reason)
+        good = self._router.arm(model, number, weight=1.0)
+        with self._store.begin() as tx:
+            back = self._take_back(tx, route, good, actor, reason)
+        self._settle(model)
+        return back
+
+    def _take_back(
+        self, tx: Connection, route: Route, good: Arm, actor: str, reason: str
+    ) -> Release:
+        bad = route.champion
+        known = latest_release(self._container, tx, route.model, bad.version)
+        now = self._container.clock.now()
+        back = Release(
+            id=known.id if known is not None and not known.state.ended else new_id("rel"),
+            model=route.model,
+            version=bad.version,
+            previous=good.version,
+            plan=() if known is None else known.plan,
+            state=ReleaseState.ROLLED_BACK,
+            started_at=now if known is None else known.started_at,
+            step_at=now,
+            actor=actor,
+            reason=reason,
+        )
+        self._router.end_all(tx, route.model, actor, reason, keep=back.id)
+        self._router.save(tx, back, "release.moved", actor, moved(back))
+        self._router.write(
+            tx, route.model, (good,), resident=(replace(bad, weight=0.0),), actor=actor,
+            reason=f"rolled back from version {bad.version}: {reason}",
+        )  # fmt: skip
+        return back
+
+    def obey_alias(self, model: str, number: int) -> None:
+        """Follows an alias ``champion`` that somebody moved with plain MLflow."""
+        arm = self._router.arm(model, number, weight=1.0)
+        reason = f"alias champion was moved to version {number} in MLflow"
+        with self._store.begin() as tx:
+            route = self._store.routes.current(tx, model)
+            resident = () if route is None else (replace(route.champion, weight=0.0),)
+            self._router.event(
+                tx, "alias.moved", model, "mlflow", reason, alias="champion", version=number
+            )
+            self._router.end_all(tx, model, "mlflow", reason)
+            self._router.write(tx, model, (arm,), resident=resident, actor="mlflow", reason=reason)
+        self._settle(model)
+
+    def confirmed(self, release: Release, seconds: float) -> Release:
+        """Notes how long it took until every server confirmed a rollback."""
+        noted: Release = replace(release, switched_in=seconds)
+        with self._store.begin() as tx:
+            self._store.releases.save(tx, noted)
+        return noted
+
+    def _settle(self, model: str) -> None:
+        """After the transaction: wake the servers first, then bring MLflow's aliases in line."""
+        self._changed(model)
+        settle(self._container, model)
+
+
+__all__ = ["MOVING", "Releasing"]

@@ -1,0 +1,161 @@
+"""The server as a process of this installation: spool, key and control plane wired in."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from holdfast.bundle.key import find_key
+from holdfast.bundle.manifest import bundle_digest, read_manifest
+from holdfast.errors import UsageError
+from holdfast.loop.clock import make_clock
+from holdfast.loop.settings import CONTROL_PORT, Settings, load_settings, prepare
+from holdfast.records import Arm, Route
+from holdfast.recording.spool import FileSpool
+from holdfast.serving.follow import ControlAddress
+from holdfast.serving.loader import bundle_loader
+from holdfast.serving.options import ServeOptions
+from holdfast.serving.process import serve
+from holdfast.spec import FILE_NAME, Serve, load_spec, parse_size
+
+if TYPE_CHECKING:
+    from holdfast.registry.mlflow_registry import MlflowRegistry
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``holdfast serve`` was asked; what is None comes from the spec.
+
+    Args:
+        bundle: folder of a bundle or ``models:/name@alias``; follows the control plane without.
+        ready_file: where to write the URLs once it listens.
+    """
+
+    bundle: str | None = None
+    host: str | None = None
+    port: int | None = None
+    metrics_port: int | None = None
+    workers: int | None = None
+    allow_pickle: bool = False
+    ready_file: Path | None = None
+
+
+def run(project: Path, asked: Request) -> int:
+    """Serves until SIGTERM or SIGINT; returns an exit status.
+
+    Raises:
+        UsageError: off loopback without ``HOLDFAST_TOKEN``, or an address that cannot be had.
+        BundleError: when the bundle that was named cannot be served.
+    """
+    settings = prepare(load_settings(project.absolute()))
+    declared = load_spec(project).serve if (project / FILE_NAME).exists() else Serve()
+    options = _options(settings, declared, asked)
+    os.environ.setdefault("HOLDFAST_HOME", str(settings.home))
+    allow = asked.allow_pickle or os.environ.get("HOLDFAST_ALLOW_PICKLE") == "1"
+    clock = make_clock(settings.clock)
+    spool_root = settings.folder("spool") / options.server
+    limit = parse_size(declared.spool_limit)
+    return serve(
+        options,
+        clock=clock,
+        open_spool=lambda writer: FileSpool(spool_root / writer, limit_bytes=limit),
+        load=bundle_loader(key=find_key(), allow_pickle=allow),
+        command=[sys.executable, "-m", "holdfast.cli", *sys.argv[1:]],
+        announce=lambda url: print(f"predictions at {url}", file=sys.stderr),  # noqa: T201
+    )
+
+
+def _options(settings: Settings, declared: Serve, asked: Request) -> ServeOptions:
+    def chosen(name: str) -> object:
+        given = getattr(asked, name)
+        return getattr(declared, name) if given is None else given
+
+    token = settings.token
+    options = ServeOptions(
+        server=os.environ.get("HOLDFAST_SERVER") or socket.gethostname(),
+        home=settings.home,
+        control=None if asked.bundle else ControlAddress(url=control_url(settings), token=token or ""),
+        routes=[_fixed(settings, asked.bundle)] if asked.bundle else [],
+        spool_full=declared.spool_full,
+        tokens=[hashlib.sha256(token.encode()).hexdigest()] if token else [],
+        ready_file=asked.ready_file,
+    )
+    changes = {name: chosen(name) for name in ("host", "port", "metrics_port", "workers")}
+    return _replaced(options, changes)
+
+
+def _replaced(options: ServeOptions, changes: dict[str, object]) -> ServeOptions:
+    import dataclasses
+
+    return dataclasses.replace(options, **changes)  # type: ignore[arg-type]
+
+
+def control_url(settings: Settings) -> str:
+    """Where the control plane is: named, or as it left its address, or where it would be."""
+    if settings.control_url:
+        return settings.control_url
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        return str(json.loads((settings.home / "run" / "control.json").read_text())["url"])
+    return f"http://127.0.0.1:{CONTROL_PORT}"
+
+
+def _fixed(settings: Settings, name: str) -> Route:
+    """A route that serves one bundle and nothing else."""
+    folder = _bundle_folder(settings, name)
+    manifest = read_manifest(folder)
+    arm = Arm(version=0, bundle=bundle_digest(folder), path=str(folder), weight=1.0)
+    return Route(
+        model=manifest.model, epoch=1, arms=(arm,), actor="operator",
+        reason=f"served by name: {name}", created_at=datetime.fromtimestamp(0, UTC),
+    )  # fmt: skip
+
+
+def _bundle_folder(settings: Settings, name: str) -> Path:
+    if not name.startswith("models:/"):
+        folder = Path(name).absolute()
+        if not folder.is_dir():
+            raise UsageError(
+                "serve.no_bundle", f"there is no folder {name}",
+                "Name a bundle's folder, or models:/name@alias.",
+            )  # fmt: skip
+        return folder
+    from holdfast.registry.mlflow_registry import MlflowRegistry
+
+    registry = MlflowRegistry(settings.tracking_uri, settings.folder("artifacts"))
+    model, number = _resolve(registry, name)
+    return registry.fetch(registry.version(model, number), settings.folder("bundles"))
+
+
+def _resolve(registry: MlflowRegistry, name: str) -> tuple[str, int]:
+    """Model and number of ``models:/name/3`` or ``models:/name@alias``."""
+    text = name.removeprefix("models:/")
+    model, _, alias = text.partition("@")
+    if alias:
+        number = registry.aliases(model).get(alias)
+    else:
+        model, _, given = text.partition("/")
+        number = int(given.removeprefix("v")) if given.removeprefix("v").isdigit() else None
+    if number is None:
+        raise UsageError(
+            "serve.no_version", f"{name} names no version",
+            "Write it like models:/name/3 or models:/name@champion.",
+        )  # fmt: skip
+    return model, number
+
+
+def routes_known(home: Path) -> Sequence[Route]:
+    """The routes that servers of this home keep for a restart."""
+    found: list[Route] = []
+    for file in sorted((home / "serve").glob("routes*.json")):
+        with contextlib.suppress(OSError, msgspec.MsgspecError):
+            found.extend(msgspec.json.decode(file.read_bytes(), type=list[Route]))
+    return found

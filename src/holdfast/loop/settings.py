@@ -1,0 +1,73 @@
+"""Where this installation lives and whom it talks to: flags, then environment, then defaults."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+CONTROL_PORT = 8700
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What is not declared in ``holdfast.toml``.
+
+    Args:
+        home: folder of all state, private to its owner (``HOLDFAST_HOME``).
+        database_url: SQLAlchemy URL of the metadata (``HOLDFAST_DATABASE_URL``).
+        tracking_uri: MLflow's (``MLFLOW_TRACKING_URI``).
+        control_url: where the control plane answers (``HOLDFAST_CONTROL_URL``).
+        token: bearer token that clients send and servers ask for (``HOLDFAST_TOKEN``).
+        clock: file of a rehearsal's time (``HOLDFAST_CLOCK``); the machine's time without it.
+    """
+
+    home: Path
+    database_url: str
+    tracking_uri: str
+    control_url: str | None = None
+    token: str | None = None
+    clock: str | None = None
+
+    def folder(self, name: str) -> Path:
+        """A folder under home, made if need be."""
+        path = self.home / name
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return path
+
+    def environment(self) -> dict[str, str]:
+        """The variables that give a child process the same settings."""
+        pairs = {
+            "HOLDFAST_HOME": str(self.home),
+            "HOLDFAST_DATABASE_URL": self.database_url,
+            "MLFLOW_TRACKING_URI": self.tracking_uri,
+            "HOLDFAST_CONTROL_URL": self.control_url,
+            "HOLDFAST_TOKEN": self.token,
+            "HOLDFAST_CLOCK": self.clock,
+        }
+        return {name: value for name, value in pairs.items() if value}
+
+
+def load_settings(project: Path, environ: Mapping[str, str] | None = None) -> Settings:
+    """Reads the environment; state is kept in ``.holdfast`` of the project unless told otherwise.
+
+    >>> load_settings(Path("/p"), {"HOLDFAST_HOME": "/var/lib/holdfast"}).tracking_uri
+    'sqlite:////var/lib/holdfast/mlflow.db'
+    """
+    env = os.environ if environ is None else environ
+    home = Path(env.get("HOLDFAST_HOME") or project / ".holdfast").absolute()
+    return Settings(
+        home=home,
+        database_url=env.get("HOLDFAST_DATABASE_URL") or f"sqlite:///{home / 'holdfast.db'}",
+        tracking_uri=env.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home / 'mlflow.db'}",
+        control_url=env.get("HOLDFAST_CONTROL_URL") or None,
+        token=env.get("HOLDFAST_TOKEN") or None,
+        clock=env.get("HOLDFAST_CLOCK") or None,
+    )
+
+
+def prepare(settings: Settings) -> Settings:
+    """Makes the home folder, private to its owner."""
+    settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return settings

@@ -1,0 +1,51 @@
+"""Summaries on disk: one small Parquet file for each batch that the recorder drained."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+DAY = timedelta(days=1)
+
+
+class SummaryStore:
+    """Hourly counts by model and version, partitioned by day.
+
+    A file is named after the batch it counts, so writing a batch again replaces it: counted once.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def write(self, model: str, version: int, counts: pl.DataFrame, name: str) -> None:
+        """Keeps the counts of one batch; ``counts`` has a column ``hour``."""
+        for (day,), part in counts.group_by(pl.col("hour").dt.date()):
+            folder = self._folder(model, version) / f"date={day}"
+            folder.mkdir(parents=True, exist_ok=True)
+            draft = folder / f".{name}.{os.getpid()}"
+            part.write_parquet(draft)
+            draft.replace(folder / f"{name}.parquet")
+
+    def load(self, model: str, version: int, start: datetime, end: datetime) -> pl.DataFrame | None:
+        """The counts of ``start`` (inclusive) to ``end`` (exclusive); None when there are none."""
+        folder = self._folder(model, version)
+        files: list[Path] = []
+        day = start.date()
+        while day <= end.date():
+            files.extend(sorted((folder / f"date={day}").glob("*.parquet")))
+            day += DAY
+        if not files:
+            return None
+        frames = [pl.read_parquet(file, hive_partitioning=False) for file in files]
+        counts = pl.concat(frames, how="vertical")
+        return counts.filter((pl.col("hour") >= start) & (pl.col("hour") < end))
+
+    def _folder(self, model: str, version: int) -> Path:
+        return self._root / f"model={model}" / f"version={version}"
+
+
+Summarise = Callable[[pl.DataFrame, str, int], pl.DataFrame | None]

@@ -1,0 +1,214 @@
+"""Monitor, decide, act: for one model, from what is in the logs now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+from sqlalchemy import Connection
+
+from holdfast.bundle.manifest import read_manifest
+from holdfast.deciding.decide import DRIFT_KINDS, State, decide
+from holdfast.loop import incidents
+from holdfast.loop.container import Container
+from holdfast.loop.outcomes import typed_labels
+from holdfast.loop.releasing import Releasing
+from holdfast.loop.triggers import new_code, newer_data, schedule_due
+from holdfast.monitoring.look import Look, look
+from holdfast.monitoring.merge import to_frame
+from holdfast.recording.join import outcomes
+from holdfast.records import Decision, Finding, Job, JobState, ReleaseState, Route, Version
+from holdfast.spec import Spec
+
+MONTH = timedelta(days=30)
+# Labels of the last hours come in all the time; looking once an hour at the same blocks will do.
+OFTEN = timedelta(hours=1)
+
+
+class Watching:
+    """Looks at what is live, decides, and acts on the decision."""
+
+    def __init__(self, container: Container, releasing: Releasing) -> None:
+        self._container = container
+        self._store = container.store
+        self._releasing = releasing
+        self._seen: dict[str, tuple[int, datetime]] = {}
+
+    def watch(self, model: str) -> Look | None:
+        """One look, if there is something new since the last; returns what was seen."""
+        container = self._container
+        route = container.ask(self._store.routes.current, model)
+        if route is None:
+            return None
+        until = container.recorded_until()
+        if until is None:
+            return None
+        version = container.version(model, route.champion.version)
+        hour = until.replace(minute=0, second=0, microsecond=0)
+        if self._seen.get(model) == (version.number, hour):
+            return None
+        spec = container.spec(model)
+        since = self._live_since(model, version.number)
+        seen = self._look(spec, version, since, until)
+        self._act(spec, version, since, seen, route)
+        self._seen[model] = (version.number, hour)
+        return seen
+
+    def _live_since(self, model: str, number: int) -> datetime:
+        """When the version last became the one that answers most."""
+        history = self._container.ask(self._store.routes.history, model, 10_000)
+        since = history[0].created_at
+        for route in history:
+            if route.champion.version != number:
+                break
+            since = route.created_at
+        return since
+
+    def _look(self, spec: Spec, version: Version, since: datetime, until: datetime) -> Look:
+        container, model = self._container, version.model
+        reference = container.reference(version)
+        signature = read_manifest(version.bundle_path).signature
+        summaries = container.summaries.load(model, version.number, since, until)
+        if summaries is None:
+            summaries = to_frame([])
+        log = container.log.scan(model, since, None, version.number, "live")
+        known = outcomes(log, container.labels.scan(model), until)
+        positive = signature.classes[signature.positive] if spec.model.task == "binary" else 1
+        return look(
+            reference,
+            summaries,
+            known.with_columns(label=typed_labels(known["label"], signature.classes)),
+            spec.monitor,
+            task=spec.model.task,
+            model=model,
+            version=version.number,
+            since=since,
+            until=until,
+            classes=signature.classes,
+            positive=positive,
+            metrics=(spec.gate.metric,),
+        )
+
+    def _act(self, spec: Spec, version: Version, since: datetime, seen: Look, route: Route) -> None:
+        """Writes findings and decision and queues what was decided, all in one transaction."""
+        model, now = version.model, self._container.clock.now()
+        plans = _Plans(
+            new_code(self._container, spec, version),
+            newer_data(self._container, spec, version),
+            schedule_due(self._container, spec, now),
+        )
+        with self._store.begin() as tx:
+            current = self._store.routes.current(tx, model)
+            if current is None or current.epoch != route.epoch:
+                return  # another version answers now: the next pass looks at that one
+            state = self._state(tx, spec, version, since, seen.findings, plans)
+            decision = decide(
+                seen.findings, state, spec.retrain, tolerance=spec.monitor.tolerance, now=now,
+                model=model, version=version.number,
+            )  # fmt: skip
+            self._store.looks.save(tx, model, now, msgspec.json.encode(seen))
+            news = [finding for finding in seen.findings if self._store.findings.add(tx, finding)]
+            for finding in news:
+                self._event(tx, now, "finding.established", model, finding.sentence, finding)
+            fresh = decision.action != "nothing" and self._store.decisions.add(tx, decision)
+            if fresh:
+                text = f"{decision.action.replace('_', ' ')}: {decision.reason}"
+                self._event(tx, now, "decision.made", model, text, decision)
+                if decision.action == "retrain":
+                    self._queue(tx, decision, now)
+            if fresh or news:
+                incidents.tell(self._container, tx, seen.findings, decision)
+        if fresh and decision.action == "roll_back":
+            self._releasing.rollback(model, actor="holdfast", reason=decision.reason)
+
+    def _queue(self, tx: Connection, decision: Decision, now: datetime) -> Job:
+        return self._store.jobs.enqueue(
+            tx, f"train:{decision.model}:{decision.id}", "train", decision.model,
+            {"origin": "loop", "decision": decision.id, "accept": None}, now,
+        )  # fmt: skip
+
+    def _state(
+        self,
+        tx: Connection,
+        spec: Spec,
+        version: Version,
+        since: datetime,
+        findings: Sequence[Finding],
+        plans: _Plans,
+    ) -> State:
+        model, now = version.model, self._container.clock.now()
+        jobs = [job for job in self._store.jobs.recent(tx, model, 200) if job.kind == "train"]
+        loops = [job for job in jobs if job.payload.get("origin") == "loop"]
+        watched = [
+            release
+            for release in self._store.releases.active(tx, model)
+            if release.state == ReleaseState.WATCHED and release.version == version.number
+        ]
+        moving = self._store.releases.moving(tx, model)
+        return State(
+            last_retrain_at=loops[0].created_at if loops else None,
+            retrains_in_30_days=sum(job.created_at > now - MONTH for job in loops),
+            pending_action="retrain" if moving or self._under_way(tx, model, jobs) else None,
+            consecutive_looks={
+                finding.subject: _looks(finding, spec)
+                for finding in findings
+                if finding.kind in DRIFT_KINDS
+            },
+            released_at=since,
+            release_watching=bool(watched),
+            previous_version=watched[0].previous if watched else None,
+            contract_broken=_contract_trouble(loops),
+            new_data=plans.data,
+            code_changed=plans.code,
+            schedule_due=plans.schedule,
+        )
+
+    def _under_way(self, tx: Connection, model: str, jobs: Sequence[Job]) -> bool:
+        """Whether a retraining runs, or its version is still to be judged or released."""
+        for job in jobs:
+            if job.state in (JobState.QUEUED, JobState.RUNNING):
+                return True
+            if job.state == JobState.DONE and job.payload.get("origin") == "loop":
+                number = int(job.result["version"])
+                if self._store.verdicts.latest(tx, model, number) is None:
+                    return not any(
+                        other.kind == "gate" and other.state == JobState.FAILED
+                        and other.payload.get("version") == number
+                        for other in self._store.jobs.recent(tx, model, 200)
+                    )  # fmt: skip
+        return False
+
+    def _event(
+        self,
+        tx: Connection,
+        now: datetime,
+        kind: str,
+        model: str,
+        sentence: str,
+        record: Finding | Decision,
+    ) -> None:
+        body = {"sentence": sentence, kind.partition(".")[0]: record.to_dict()}
+        self._store.events.append(tx, now, kind, model, "holdfast", body)
+
+
+class _Plans(msgspec.Struct, frozen=True):
+    """What calls for a retraining besides findings."""
+
+    code: str
+    data: str
+    schedule: datetime | None
+
+
+def _looks(finding: Finding, spec: Spec) -> int:
+    """Blocks in a row that a drift finding has held."""
+    return max(round((finding.at - finding.since) / spec.monitor.block), 1)
+
+
+def _contract_trouble(loops: Sequence[Job]) -> str:
+    """Why the last retraining's data were refused; empty when they were not."""
+    if loops and loops[0].state == JobState.FAILED:
+        error = loops[0].result.get("error") or loops[0].result
+        if error.get("code") == "data.contract":
+            return str(error["message"])
+    return ""

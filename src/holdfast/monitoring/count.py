@@ -1,0 +1,206 @@
+"""Predictions to summaries: one pass, hour by hour and slice by slice.
+
+The stored form of summaries is a Polars frame with
+:data:`~holdfast.monitoring.cells.SCHEMA`: one row for each hour, slice and column, with the counts
+of its occupied cells only. It stays small where an hour has few rows, appends, and adds up quickly
+(:mod:`holdfast.monitoring.merge`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from holdfast.monitoring.cells import SCHEMA, Binned, Indices, as_lists, as_text, column_of, index
+from holdfast.monitoring.merge import from_frame
+from holdfast.records import Bins, Reference, Summary
+
+_HOUR = 3_600_000_000  # microseconds
+_DENSE = 4_000_000  # largest table of counts made at once
+
+
+class Groups(NamedTuple):
+    """Rows put into groups of hour and slice.
+
+    Args:
+        of: (n,) group of each row, −1 for none.
+        keys: hour (microseconds since 1970) and slice of each group.
+    """
+
+    of: Indices
+    keys: list[tuple[int, str]]
+
+
+class Tally(NamedTuple):
+    """One column counted: for each occupied cell its group and count, and moments by group."""
+
+    column: str
+    keys: list[tuple[int, str]]
+    owner: NDArray[np.int64]
+    cells: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    moments: NDArray[np.float64]
+
+
+def count(
+    frame: pl.DataFrame,
+    reference: Reference,
+    *,
+    model: str,
+    version: int,
+    slices: Sequence[str] = (),
+    columns: Mapping[str, str] | None = None,
+    at_column: str = "at",
+) -> pl.DataFrame:
+    """Counts predictions into the stored form of summaries.
+
+    Args:
+        frame: one version's live predictions, one row each.
+        reference: its bins say which columns are counted and how.
+        model: name that is written into the rows.
+        version: number that is written into the rows.
+        slices: columns whose values get summaries of their own; only values that the reference
+            has a summary for, so that their number is bounded.
+        columns: name in the reference → name in the frame, where they differ.
+        at_column: time of the prediction: a datetime (UTC) or seconds since 1970.
+
+    Returns:
+        Stored rows, in a fixed order.
+
+    Raises:
+        DataError: when the frame lacks a column.
+    """
+    names = columns or {}
+    hours = _hours(column_of(frame, at_column))
+    groupings = [_by_hour(hours, np.zeros(frame.height, dtype=np.intp), [""])]
+    known = [summary.slice for summary in reference.summaries]
+    for name in slices:
+        values = [key.removeprefix(f"{name}=") for key in known if key.startswith(f"{name}=")]
+        text = as_text(column_of(frame, names.get(name, name)))
+        codes = text.cast(pl.Enum(values), strict=False).to_physical().cast(pl.Int64)
+        own = codes.fill_null(-1).to_numpy().astype(np.intp)
+        groupings.append(_by_hour(hours, own, [f"{name}={value}" for value in values]))
+    tallies: list[Tally] = []
+    for bins in reference.bins:
+        binned = index(column_of(frame, names.get(bins.column, bins.column)), bins)
+        tallies.extend(_tally(groups, binned, bins) for groups in groupings if groups.keys)
+    return _stored(tallies, model, version).sort("hour", "slice", maintain_order=True)
+
+
+def summarise(
+    frame: pl.DataFrame,
+    reference: Reference,
+    model: str,
+    version: int,
+    slices: Sequence[str] = (),
+    at_column: str = "at",
+    columns: Mapping[str, str] | None = None,
+) -> list[Summary]:
+    """As :func:`count`, but as records, by hour and slice; for the API and small windows.
+
+    Raises:
+        DataError: when the frame lacks a column.
+    """
+    rows = count(
+        frame, reference, model=model, version=version, slices=slices, columns=columns,
+        at_column=at_column,
+    )  # fmt: skip
+    return from_frame(rows, reference)
+
+
+def _hours(at: pl.Series) -> NDArray[np.int64]:
+    """Microseconds since 1970 at which each row's hour began."""
+    if at.dtype.is_numeric():
+        micros = (at.cast(pl.Float64) * 1e6).floor().cast(pl.Int64)
+    else:
+        micros = at.dt.epoch("us")
+    return np.asarray(micros.to_numpy() // _HOUR * _HOUR, dtype=np.int64)
+
+
+def _by_hour(hours: NDArray[np.int64], own: Indices, labels: list[str]) -> Groups:
+    """Groups rows by hour and the slice value ``own`` (−1: none of ``labels``)."""
+    if not labels or not hours.size:
+        return Groups(np.full(hours.size, -1, dtype=np.intp), [])
+    first = int(hours.min())
+    coded = (hours - first) // _HOUR * len(labels) + own
+    coded = np.where(own >= 0, coded, -1)
+    present = np.unique(coded)
+    present = present[present >= 0]
+    of = np.where(coded >= 0, np.searchsorted(present, coded), -1).astype(np.intp)
+    keys = [(first + code // len(labels) * _HOUR, labels[code % len(labels)]) for code in
+            present.tolist()]  # fmt: skip
+    return Groups(of, keys)
+
+
+def _tally(groups: Groups, binned: Binned, bins: Bins) -> Tally:
+    """Counts one column for all groups."""
+    of, own, values = groups.of, binned.cells, binned.values
+    if of.min() < 0:
+        kept = of >= 0
+        of, own = of[kept], own[kept]
+        values = values[kept] if values is not None else None
+    size, cells = len(groups.keys), bins.cells
+    flat, counts = _occupied(of * cells + own, size * cells)
+    moments = _moments(of, own < cells - 1, values, size)
+    return Tally(bins.column, groups.keys, flat // cells, flat % cells, counts, moments)
+
+
+def _stored(tallies: list[Tally], model: str, version: int) -> pl.DataFrame:
+    """Tallies as stored rows, all lists of cells built at once."""
+    if not tallies:
+        return pl.DataFrame(schema=SCHEMA)
+    keys = [key for tally in tallies for key in tally.keys]
+    lengths = np.concatenate([np.bincount(one.owner, minlength=len(one.keys)) for one in tallies])
+    cells = np.concatenate([one.cells for one in tallies]).astype(np.uint16)
+    counts = np.concatenate([one.counts for one in tallies]).astype(np.uint32)
+    moments = np.concatenate([one.moments for one in tallies], axis=1)
+    names = pl.Series([one.column for one in tallies], dtype=pl.String)
+    owner = pl.Series(np.repeat(np.arange(len(tallies)), [len(one.keys) for one in tallies]))
+    hours = pl.Series([key[0] for key in keys], dtype=pl.Int64).cast(pl.Datetime("us"))
+    return pl.DataFrame(
+        {
+            "model": pl.repeat(model, len(keys), dtype=pl.String, eager=True),
+            "version": pl.repeat(version, len(keys), dtype=pl.Int64, eager=True),
+            "hour": hours.dt.replace_time_zone("UTC"),
+            "slice": pl.Series([key[1] for key in keys], dtype=pl.String),
+            "column": names.gather(owner),
+            "n": moments[0].astype(np.int64),
+            "cells": as_lists(cells, lengths),
+            "counts": as_lists(counts, lengths),
+            **{name: moments[1 + i] for i, name in enumerate(("total", "squares", "low", "high"))},
+        },
+        schema=SCHEMA,
+    ).with_columns(pl.col("low", "high").fill_nan(None))
+
+
+def _occupied(flat: Indices, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The occupied places of a flat table, ascending, and their counts."""
+    if size <= _DENSE:
+        table = np.bincount(flat, minlength=size)
+        places = np.flatnonzero(table)
+        return places, table[places]
+    places, counts = np.unique(flat, return_counts=True)
+    return places, counts
+
+
+def _moments(
+    of: Indices, present: NDArray[np.bool_], values: NDArray[np.float64] | None, size: int
+) -> NDArray[np.float64]:
+    """(5, groups): rows that are not null, Σx, Σx², least and greatest (NaN: none) finite value."""
+    result = np.zeros((5, size))
+    result[3:] = np.nan
+    if values is None:
+        result[0] = np.bincount(of[present], minlength=size)
+        return result
+    finite = np.isfinite(values)
+    group, x = (of, values) if finite.all() else (of[finite], values[finite])
+    result[0] = np.bincount(group, minlength=size)
+    result[1] = np.bincount(group, weights=x, minlength=size)
+    result[2] = np.bincount(group, weights=x * x, minlength=size)
+    np.fmin.at(result[3], group, x)
+    np.fmax.at(result[4], group, x)
+    return result

@@ -1,0 +1,238 @@
+"""Merging summaries is adding them up; and their two forms, records and stored rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from holdfast.errors import DataError
+from holdfast.monitoring.cells import SCHEMA, as_lists
+from holdfast.records import Bins, ColumnSummary, Reference, Summary
+
+Counts = NDArray[np.int64]
+
+_CELLS = 2**16  # more than a column may have
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """Counts of consecutive blocks of time, one slice.
+
+    Args:
+        starts: (N,) when each block begins.
+        length: how long each is.
+        counts: column → (N, cells).
+    """
+
+    starts: tuple[datetime, ...]
+    length: timedelta
+    counts: dict[str, Counts]
+
+    @property
+    def rows(self) -> Counts:
+        """(N,) predictions in each block."""
+        if not self.counts:
+            return np.zeros(len(self.starts), dtype=np.int64)
+        return np.asarray(next(iter(self.counts.values())).sum(axis=1), dtype=np.int64)
+
+
+def merge(summaries: Iterable[Summary]) -> Summary:
+    """Adds up summaries of one version and slice; ``hour`` is the earliest.
+
+    Raises:
+        DataError: when there are none, or when they are of different columns.
+    """
+    parts = list(summaries)
+    if not parts:
+        raise DataError("monitoring.nothing", "there are no summaries to merge")
+    names = [column.column for column in parts[0].columns]
+    for part in parts:
+        if [column.column for column in part.columns] != names:
+            raise DataError("monitoring.mixed", "summaries of different columns cannot be merged")
+    columns = [_add([part.columns[i] for part in parts]) for i in range(len(names))]
+    return Summary(
+        model=parts[0].model,
+        version=parts[0].version,
+        hour=min(part.hour for part in parts),
+        slice=parts[0].slice,
+        rows=sum(part.rows for part in parts),
+        columns=tuple(columns),
+    )
+
+
+def to_frame(summaries: Iterable[Summary]) -> pl.DataFrame:
+    """Records to stored rows (:data:`~holdfast.monitoring.cells.SCHEMA`)."""
+    rows: list[dict[str, Any]] = []
+    for summary in summaries:
+        for column in summary.columns:
+            occupied = [i for i, value in enumerate(column.counts) if value]
+            rows.append(
+                {
+                    "model": summary.model, "version": summary.version, "hour": summary.hour,
+                    "slice": summary.slice, "column": column.column, "n": column.n,
+                    "cells": occupied, "counts": [column.counts[i] for i in occupied],
+                    "total": column.total, "squares": column.squares, "low": column.low,
+                    "high": column.high,
+                }
+            )  # fmt: skip
+    return pl.DataFrame(rows, schema=SCHEMA)
+
+
+def from_frame(frame: pl.DataFrame, reference: Reference) -> list[Summary]:
+    """Stored rows to records, by hour and slice; rows of the same key are added up."""
+    bins = {one.column: one for one in reference.bins}
+    groups: dict[tuple[str, int, datetime, str], dict[str, list[ColumnSummary]]] = {}
+    for row in compact(frame).iter_rows(named=True):
+        key = (row["model"], row["version"], row["hour"], row["slice"])
+        groups.setdefault(key, {}).setdefault(row["column"], []).append(
+            _dense(row, bins[row["column"]])
+        )
+    result = []
+    for (model, version, hour, part), columns in sorted(groups.items(), key=lambda item: item[0]):
+        summed = tuple(_add(columns[name]) for name in bins if name in columns)
+        rows = sum(summed[0].counts)
+        result.append(
+            Summary(model=model, version=version, hour=hour, slice=part, rows=rows, columns=summed)
+        )
+    return result
+
+
+def compact(frame: pl.DataFrame, every: timedelta | None = None) -> pl.DataFrame:
+    """Adds up stored rows of the same key, and of ``every`` so long a time when given.
+
+    Old hours may be kept as days: the sums of any longer window stay bit-identical.
+    """
+    if every is not None:
+        frame = frame.with_columns(pl.col("hour").dt.truncate(every))
+    key = ["model", "version", "hour", "slice", "column"]
+    if not frame.select(key).is_duplicated().any():
+        return frame
+    frame = frame.with_columns(id=pl.struct(key).rank("dense").cast(pl.Int64) - 1)
+    merged = (
+        frame.group_by("id")
+        .agg(
+            pl.col(*key).first(),
+            pl.col("n", "total", "squares").sum(),
+            pl.col("low").min(),
+            pl.col("high").max(),
+        )
+        .sort("id")
+    )
+    summed = (
+        frame.select("id", "cells", "counts")
+        .explode(["cells", "counts"])
+        .drop_nulls("cells")
+        .select(place=pl.col("id") * _CELLS + pl.col("cells"), count="counts")
+        .group_by("place")
+        .agg(pl.col("count").sum())
+        .sort("place")
+    )
+    place = summed["place"].to_numpy()
+    lengths = np.bincount(place // _CELLS, minlength=merged.height)
+    return merged.with_columns(
+        cells=as_lists((place % _CELLS).astype(np.uint16), lengths),
+        counts=as_lists(summed["count"].to_numpy().astype(np.uint32), lengths),
+    ).select(list(SCHEMA))
+
+
+def blocks(
+    frame: pl.DataFrame,
+    bins: Sequence[Bins],
+    *,
+    since: datetime,
+    until: datetime,
+    length: timedelta,
+    slice_key: str = "",
+) -> Blocks:
+    """Adds up stored rows into the complete blocks between two times.
+
+    Args:
+        frame: stored rows of one version, in any order, the same key as often as it likes.
+        bins: the columns that are wanted.
+        since: start of the first block.
+        until: only blocks that ended by then.
+        length: whole hours.
+        slice_key: such as ``origin=JFK``; all rows by default.
+    """
+    number = max(int((until - since) / length), 0)
+    starts = tuple(since + i * length for i in range(number))
+    known = frame.filter(
+        (pl.col("slice") == slice_key)
+        & (pl.col("hour") >= since)
+        & (pl.col("hour") < since + number * length)
+    )
+    block = (pl.col("hour") - since).dt.total_microseconds() // _microseconds(length)
+    counts = {}
+    by_column = known.select("column", "cells", "counts", block=block).partition_by(
+        "column", as_dict=True
+    )
+    for one in bins:
+        table = np.zeros((number, one.cells), dtype=np.int64)
+        part = by_column.get((one.column,))
+        if part is not None:
+            _pour(part, table)
+        counts[one.column] = table
+    return Blocks(starts, length, counts)
+
+
+def total(
+    frame: pl.DataFrame, reference: Reference, *, since: datetime, until: datetime, slice_key: str
+) -> Summary | None:
+    """Everything between two times as one record; None when there is nothing."""
+    rows = frame.filter(
+        (pl.col("slice") == slice_key) & (pl.col("hour") >= since) & (pl.col("hour") < until)
+    )
+    if not rows.height:
+        return None
+    return merge(from_frame(rows.with_columns(hour=pl.lit(rows["hour"].min())), reference))
+
+
+def counts_of(summary: Summary) -> dict[str, Counts]:
+    """Column → (cells,) counts of a record."""
+    return {column.column: np.asarray(column.counts) for column in summary.columns}
+
+
+def _pour(part: pl.DataFrame, table: Counts) -> None:
+    """Adds the sparse rows of one column into its (N, cells) table."""
+    part = part.filter(pl.col("cells").list.len() > 0)
+    lengths = part["cells"].list.len().to_numpy()
+    flat = part["cells"].explode().to_numpy().astype(np.int64)
+    place = np.repeat(part["block"].to_numpy(), lengths) * table.shape[1] + flat
+    weights = part["counts"].explode().to_numpy()
+    # Sums of whole numbers below 2**53 are exact in float64.
+    summed = np.bincount(place, weights=weights, minlength=table.size)
+    table += summed.astype(np.int64).reshape(table.shape)
+
+
+def _add(parts: list[ColumnSummary]) -> ColumnSummary:
+    lows = [part.low for part in parts if part.low is not None]
+    highs = [part.high for part in parts if part.high is not None]
+    counts: Counts = np.asarray([part.counts for part in parts], dtype=np.int64).sum(axis=0)
+    return ColumnSummary(
+        column=parts[0].column,
+        counts=tuple(counts.tolist()),
+        n=sum(part.n for part in parts),
+        total=sum(part.total for part in parts),
+        squares=sum(part.squares for part in parts),
+        low=min(lows, default=None),
+        high=max(highs, default=None),
+    )
+
+
+def _dense(row: dict[str, Any], bins: Bins) -> ColumnSummary:
+    counts = np.zeros(bins.cells, dtype=np.int64)
+    counts[row["cells"] or []] = row["counts"] or []
+    return ColumnSummary(
+        column=bins.column, counts=tuple(counts.tolist()), n=row["n"], total=row["total"],
+        squares=row["squares"], low=row["low"], high=row["high"],
+    )  # fmt: skip
+
+
+def _microseconds(length: timedelta) -> int:
+    return length // timedelta(microseconds=1)

@@ -1,0 +1,120 @@
+"""The join: what was answered beside what turned out to be true."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+import polars as pl
+
+from holdfast.recording.labels import last_word
+
+_ANSWER = ("prediction_id", "id", "at", "version", "role", "error", "prediction", "score", "scores")
+_SIDE = ("prediction", "score", "scores", "error", "seconds")
+
+
+def outcomes(
+    log: pl.LazyFrame, labels: pl.LazyFrame, until: datetime, columns: Sequence[str] = ()
+) -> pl.DataFrame:
+    """Each prediction until a time, with the label that was known by then, if any.
+
+    A label belongs to the predictions whose caller's id or prediction id it names; when both were
+    labelled, the later word wins.
+
+    Args:
+        log: as of ``PredictionLog.scan``; live and shadow rows are told apart by ``role``.
+        labels: as of ``LabelStore.scan``.
+        until: aware; later predictions and labels received later are left out.
+        columns: further columns of the log to keep, such as features to slice by.
+
+    Returns:
+        ``prediction_id``, ``id``, ``at``, ``version``, ``role``, ``error``, ``prediction``,
+        ``score``, ``scores``, ``label`` (text form; null when unknown), ``label_at``,
+        ``received_at``, ``delay`` (seconds from answer to label), and ``columns``.
+    """
+    until = until.astimezone(UTC)
+    rows = log.filter(pl.col("at") <= until).select(*_ANSWER, *columns).collect()
+    result = _labelled(rows, labels, until)
+    delay = (pl.col("label_at") - pl.col("at")).dt.total_microseconds() / 1e6
+    last = ("label", "label_at", "received_at")
+    return result.with_columns(delay=delay).select(*_ANSWER, *last, "delay", *columns)
+
+
+def pairs(
+    log: pl.LazyFrame,
+    labels: pl.LazyFrame,
+    version_a: int,
+    version_b: int,
+    start: datetime,
+    until: datetime,
+) -> pl.DataFrame:
+    """The rows that two versions both answered, one of them perhaps only in the shadow.
+
+    Args:
+        log: as of ``PredictionLog.scan``.
+        labels: as of ``LabelStore.scan``.
+        version_a: such as the challenger.
+        version_b: such as the champion.
+        start: aware; rows answered since.
+        until: aware; later predictions and labels received later are left out.
+
+    Returns:
+        One row a prediction, sorted by time: ``prediction_id``, ``id``, ``at`` (of the answer
+        that was sent; else of ``version_a``), ``answered_by`` (the live version of the two, or
+        null), for each side ``prediction_a``, ``score_a``, ``scores_a``, ``error_a``,
+        ``seconds_a`` and so on with ``_b``, ``label`` (null when unknown), ``label_at``,
+        ``received_at``.
+    """
+    until = until.astimezone(UTC)
+    rows = log.filter(
+        pl.col("at").is_between(start.astimezone(UTC), until)
+        & pl.col("version").is_in([version_a, version_b])
+    )
+    rows = rows.select("prediction_id", "id", "at", "version", "role", *_SIDE)
+    found = rows.collect()
+    one, other = (
+        _side(found, version, end) for version, end in ((version_a, "a"), (version_b, "b"))
+    )
+    both = one.join(other.drop("id"), on="prediction_id")
+    live_a, live_b = pl.col("role_a") == "live", pl.col("role_b") == "live"
+    both = both.with_columns(
+        answered_by=pl.when(live_a).then(version_a).when(live_b).then(version_b).cast(pl.Int64),
+        at=pl.when(live_b & ~live_a).then("at_b").otherwise("at_a"),
+    )
+    sides = [f"{name}_{end}" for end in "ab" for name in _SIDE]
+    last = ("label", "label_at", "received_at")
+    return (
+        _labelled(both, labels, until)
+        .sort("at", "prediction_id")
+        .select("prediction_id", "id", "at", "answered_by", *sides, *last)
+    )
+
+
+def _side(rows: pl.DataFrame, version: int, end: str) -> pl.DataFrame:
+    """One version's answers, one a prediction id: the live one where it has both."""
+    side = rows.filter(pl.col("version") == version).drop("version").sort("role")
+    side = side.unique("prediction_id", keep="first")
+    return side.rename({name: f"{name}_{end}" for name in ("at", "role", *_SIDE)})
+
+
+def _labelled(rows: pl.DataFrame, labels: pl.LazyFrame, until: datetime) -> pl.DataFrame:
+    """Adds ``label``, ``label_at`` and ``received_at`` by ``id`` and ``prediction_id``."""
+    known = labels.filter(pl.col("received_at") <= until)
+    words = last_word(known).rename({"at": "label_at"}).drop("seq").collect()
+    result = rows.join(words, on="id", how="left", maintain_order="left")
+    foreign = rows["id"] != rows["prediction_id"]
+    if not foreign.any():
+        return result
+    by_answer = words.rename({name: f"{name}_2" for name in words.columns})
+    result = result.join(
+        by_answer, left_on="prediction_id", right_on="id_2", how="left", maintain_order="left"
+    )
+    first, second = pl.col("label_at"), pl.col("label_at_2")
+    later = (second > first) | (
+        (second == first) & (pl.col("received_at_2") > pl.col("received_at"))
+    )
+    use = second.is_not_null() & (first.is_null() | later)
+    names = ("label", "label_at", "received_at")
+    return result.with_columns(
+        pl.when(use).then(f"{name}_2").otherwise(name).alias(name) for name in names
+    ).drop(f"{name}_2" for name in names)

@@ -1,0 +1,215 @@
+"""The segment: the versioned file format of the spool.
+
+A segment is a header and records, little-endian::
+
+    header   8 bytes  b"HOLDFAST"
+             1 byte   format version, 1
+             8 bytes  random identity of the segment
+    record   4 bytes  marker: the first bytes of the identity
+             4 bytes  length of the payload
+             4 bytes  CRC-32 of the payload, seeded with its length
+             n bytes  payload: a PredictionBatch in MessagePack
+
+The identity makes a range of a segment unique for ever, although numbers of segments start again.
+The marker lets a reader find the next record behind a damaged one; because it is random, no caller
+can plant one in a request.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from holdfast.errors import DataError
+from holdfast.records.prediction import PredictionBatch
+
+MAGIC = b"HOLDFAST"
+VERSION = 1
+SUFFIX = ".seg"
+
+_header = struct.Struct("<8sB8s")
+_record = struct.Struct("<4sII")
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(PredictionBatch)
+
+HEADER_BYTES = _header.size
+OVERHEAD_BYTES = _record.size
+
+
+class Scan(NamedTuple):
+    """What a stretch of a segment holds.
+
+    Args:
+        batches: the records, in the order in which they were written.
+        end: offset behind the last byte that was understood; where to go on.
+        skipped: damaged stretches between records that were passed over.
+        torn: bytes from ``end`` to the end of the stretch: the tail of a record whose writer was
+            stopped, or is still at it.
+    """
+
+    batches: list[PredictionBatch]
+    end: int
+    skipped: int = 0
+    torn: int = 0
+
+
+def new_identity() -> bytes:
+    """The random identity of a new segment, 8 bytes."""
+    return os.urandom(8)
+
+
+def header(identity: bytes) -> bytes:
+    """The header of a segment.
+
+    >>> len(header(b"12345678")) == HEADER_BYTES
+    True
+    """
+    return _header.pack(MAGIC, VERSION, identity)
+
+
+def encode(batch: PredictionBatch) -> bytes:
+    """The payload of one record."""
+    return _encoder.encode(batch)
+
+
+def frame(payload: bytes, identity: bytes) -> bytes:
+    """One record, ready to be written in one piece.
+
+    >>> len(frame(b"abc", b"12345678")) == OVERHEAD_BYTES + 3
+    True
+    """
+    size = len(payload)
+    return _record.pack(identity[:4], size, zlib.crc32(payload, size)) + payload
+
+
+def read_identity(path: Path) -> bytes | None:
+    """The identity of a segment; None while its header is not whole yet.
+
+    Raises:
+        DataError: when the file is no segment, or of a format this release does not know.
+    """
+    with path.open("rb") as file:
+        return parse_header(file.read(HEADER_BYTES), path)
+
+
+def parse_header(data: bytes, path: Path) -> bytes | None:
+    """The identity in the first bytes of a segment; None while they are not whole yet.
+
+    Raises:
+        DataError: when they are not of a segment, or of a format this release does not know.
+    """
+    if len(data) < HEADER_BYTES:
+        return None
+    magic, version, identity = _header.unpack_from(data)
+    if magic != MAGIC:
+        raise DataError(
+            "recording.no_segment",
+            f"{path} is not a segment of the spool",
+            "Move the file out of the spool; its records cannot be read.",
+        )
+    if version != VERSION:
+        raise DataError(
+            "recording.segment_version",
+            f"{path} has segment format {version}; this release reads {VERSION}",
+            "Run the recorder of the release that wrote it.",
+        )
+    return bytes(identity)
+
+
+def read(path: Path, start: int = 0, end: int | None = None) -> Scan:
+    """Reads the records between two offsets.
+
+    Args:
+        path: the segment.
+        start: offset to begin at; 0 is the first record.
+        end: offset to end at; the end of the file by default.
+
+    Raises:
+        DataError: when the file is no segment of a known format.
+        OSError: when it cannot be read.
+    """
+    payloads, scan = _scan(path, start, end)
+    batches = [_decode(payload) for payload in payloads]
+    sound = [batch for batch in batches if batch is not None]
+    return scan._replace(batches=sound, skipped=scan.skipped + len(batches) - len(sound))
+
+
+def measure(path: Path, start: int, end: int) -> Scan:
+    """Finds the ends of the records between two offsets, without decoding them.
+
+    Returns:
+        As of :func:`read`, with no batches.
+
+    Raises:
+        DataError: when the file is no segment of a known format.
+        OSError: when it cannot be read.
+    """
+    return _scan(path, start, end)[1]
+
+
+def _scan(path: Path, start: int, end: int | None) -> tuple[list[memoryview], Scan]:
+    with path.open("rb") as file:
+        identity = parse_header(file.read(HEADER_BYTES), path)
+        if identity is None:
+            return [], Scan([], start)
+        start = max(start, HEADER_BYTES)
+        file.seek(start)
+        data = file.read() if end is None else file.read(max(end - start, 0))
+    payloads, position, skipped = _split(data, identity[:4])
+    return payloads, Scan([], start + position, skipped, len(data) - position)
+
+
+def _split(data: bytes, marker: bytes) -> tuple[list[memoryview], int, int]:
+    """The payloads, the offset behind the last, and the damaged stretches between them."""
+    view = memoryview(data)
+    payloads: list[memoryview] = []
+    position = skipped = 0
+    while position < len(data):
+        following = _whole(view, position, marker)
+        if following is not None:
+            payloads.append(view[position + OVERHEAD_BYTES : following])
+            position = following
+            continue
+        found = _resynchronise(data, position + 1, marker)
+        if found is None:
+            break
+        skipped += 1
+        position = found
+    return payloads, position, skipped
+
+
+def _whole(data: memoryview, position: int, marker: bytes) -> int | None:
+    """Offset behind the record at ``position``, when there is a whole and sound one."""
+    begin = position + OVERHEAD_BYTES
+    if begin > len(data):
+        return None
+    found, size, checksum = _record.unpack_from(data, position)
+    end = begin + int(size)
+    if found != marker or end > len(data):
+        return None
+    return end if zlib.crc32(data[begin:end], size) == checksum else None
+
+
+def _resynchronise(data: bytes, position: int, marker: bytes) -> int | None:
+    """Offset of the next sound record, if there is one."""
+    view = memoryview(data)
+    while (position := data.find(marker, position)) >= 0:
+        if _whole(view, position, marker) is not None:
+            return position
+        position += 1
+    return None
+
+
+def _decode(payload: memoryview) -> PredictionBatch | None:
+    """The record; None when it is of a kind this release does not know, or has ragged columns."""
+    try:
+        batch = _decoder.decode(payload)
+    except msgspec.DecodeError:
+        return None
+    ragged = len(set(map(len, batch.columns))) > 1
+    return None if ragged or len(batch.columns) != len(batch.names) else batch

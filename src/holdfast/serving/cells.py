@@ -1,0 +1,174 @@
+"""The values of one column, checked strictly and made into an array.
+
+A cell is valid or refused; nothing is guessed. JSON has one kind of number, so ``1`` is a double
+and ``1.0`` is a long, but ``1.5`` is no long, ``true`` no number and ``"1"`` no number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from itertools import chain
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from holdfast.bundle.columns import Column, to_values
+from holdfast.errors import RequestError
+from holdfast.records import Field
+
+_NULL = type(None)
+_EXACT = 2**53  # largest magnitude below which every integer is a float64
+_WANTED = {
+    "double": "a number",
+    "long": "a whole number",
+    "boolean": "true or false",
+    "string": "text",
+    "datetime": "an ISO 8601 date and time",
+}
+_FOUND = {str: "text", bool: "true or false", _NULL: "null", list: "a list", dict: "an object"}
+
+
+class Cells(NamedTuple):
+    """One column: ``array`` for the model, ``values`` for the record (plain, null is None)."""
+
+    array: Column
+    values: list[Any]
+
+
+Build = Callable[[Sequence[Any]], Cells]
+
+
+def builder(field: Field) -> Build:
+    """Compiles the check of one column.
+
+    Returns:
+        A function from the values of the column, as JSON gives them, to :class:`Cells`; it raises
+        :class:`~holdfast.errors.RequestError`, which never repeats a value.
+
+    >>> builder(Field(name="age", type="double"))([1, None]).values
+    [1.0, None]
+    """
+    make, plain = _MAKERS[field.type]
+    allowed = plain | {_NULL} if field.nullable else plain
+
+    def build(values: Sequence[Any]) -> Cells:
+        kinds = set(map(type, values))
+        if not kinds <= allowed:
+            raise _refused(field, values, allowed)
+        try:
+            return make(values, kinds)
+        except (ValueError, OverflowError):
+            raise _out_of_range(field) from None
+
+    return build
+
+
+Numbers = Callable[[Sequence[Sequence[Any]]], tuple[Sequence[Column], list[list[Any]]] | None]
+
+
+def number_block(*, nullable: bool) -> Numbers:
+    """Compiles the check of all columns of doubles at once, which is far cheaper than one by one.
+
+    Args:
+        nullable: whether every one of the columns may be null.
+
+    Returns:
+        A function from the columns' values to their arrays and plain values; ``None`` when the
+        columns must be looked at one by one to say what is wrong.
+    """
+    allowed: frozenset[type] = _MAKERS["double"][1] | ({_NULL} if nullable else set())
+
+    def build(lists: Sequence[Sequence[Any]]) -> tuple[Sequence[Column], list[list[Any]]] | None:
+        kinds = set(map(type, chain.from_iterable(lists)))
+        if not kinds <= allowed:
+            return None
+        try:
+            block = np.array(lists, dtype=np.float64)
+        except OverflowError:
+            return None
+        values: list[list[Any]] = block.tolist()
+        if _NULL in kinds:  # JSON has no NaN, so each NaN here was a null
+            values = [[None if cell != cell else cell for cell in column] for column in values]
+        return list(block), values
+
+    return build
+
+
+def _doubles(values: Sequence[Any], kinds: set[type]) -> Cells:
+    array = np.array(values, dtype=np.float64)
+    if _NULL in kinds:
+        return Cells(array, [None if value is None else float(value) for value in values])
+    return Cells(array, array.tolist() if int in kinds else list(values))
+
+
+def _longs(values: Sequence[Any], kinds: set[type]) -> Cells:
+    plain = [_whole(value) for value in values] if float in kinds else list(values)
+    if _NULL not in kinds:
+        return Cells(np.array(plain, dtype=np.int64), plain)
+    if any(value is not None and not -(2**63) <= value < 2**63 for value in plain):
+        raise ValueError
+    return Cells(np.array(plain, dtype=np.float64), plain)
+
+
+def _whole(value: Any) -> int | None:
+    if type(value) is not float:
+        whole: int | None = value
+        return whole
+    if not value.is_integer() or abs(value) > _EXACT:
+        raise ValueError
+    return int(value)
+
+
+def _booleans(values: Sequence[Any], kinds: set[type]) -> Cells:
+    kind = np.float64 if _NULL in kinds else np.bool_
+    return Cells(np.array(values, dtype=kind), list(values))
+
+
+def _strings(values: Sequence[Any], _: set[type]) -> Cells:
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return Cells(array, list(values))
+
+
+def _datetimes(values: Sequence[Any], _: set[type]) -> Cells:
+    array = np.array([_moment(value) for value in values], dtype="datetime64[us]")
+    return Cells(array, to_values({"": array})[""])
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    moment = datetime.fromisoformat(text)
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+_MAKERS: dict[str, tuple[Callable[[Sequence[Any], set[type]], Cells], frozenset[type]]] = {
+    "double": (_doubles, frozenset({float, int})),
+    "long": (_longs, frozenset({int, float})),
+    "boolean": (_booleans, frozenset({bool})),
+    "string": (_strings, frozenset({str})),
+    "datetime": (_datetimes, frozenset({str})),
+}
+
+
+def _refused(field: Field, values: Sequence[Any], allowed: frozenset[type]) -> RequestError:
+    row = next(index for index, value in enumerate(values) if type(value) not in allowed)
+    found = _FOUND.get(type(values[row]), "a number")
+    return RequestError(
+        "request.wrong_type",
+        f"column '{field.name}' must be {_wanted(field)}, but row {row} holds {found}",
+        "Send the types of the model's signature",
+    )
+
+
+def _out_of_range(field: Field) -> RequestError:
+    return RequestError(
+        "request.wrong_value",
+        f"column '{field.name}' must be {_wanted(field)}, but holds a value that is not",
+        "Send values within the range of the type",
+    )
+
+
+def _wanted(field: Field) -> str:
+    return _WANTED[field.type] + (" or null" if field.nullable else "")

@@ -1,0 +1,178 @@
+"""Rows as callers send them to the one columnar form, through a check compiled per signature."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from holdfast.bundle.columns import Columns
+from holdfast.errors import RequestError
+from holdfast.records import Signature
+from holdfast.serving.cells import builder, number_block
+
+_LONGEST_ID = 200
+_NAMED = 10
+
+
+class Rows(msgspec.Struct, frozen=True):
+    """The rows of one request; the same whichever contract they came by.
+
+    Args:
+        count: number of rows, at least 1.
+        columns: for the model.
+        values: for the record: plain values by column, ``None`` for null.
+        ids: the caller's own ids, when sent.
+    """
+
+    count: int
+    columns: Columns
+    values: dict[str, list[Any]]
+    ids: list[str] | None
+
+
+class Converter:
+    """Compiled once per route.
+
+    Args:
+        signature: what the model takes.
+        limit: most rows of a request.
+        also: columns that are accepted and left out: those of the version before, so that callers
+            need not change at the moment of a switch.
+    """
+
+    def __init__(
+        self, signature: Signature, *, limit: int, also: frozenset[str] = frozenset()
+    ) -> None:
+        self.signature = signature
+        self.limit = limit
+        self.names = tuple(field.name for field in signature.inputs)
+        doubles = [field for field in signature.inputs if field.type == "double"]
+        self._doubles = tuple(field.name for field in doubles)
+        self._number_block = number_block(nullable=all(field.nullable for field in doubles))
+        self._builders = [(field.name, builder(field)) for field in signature.inputs]
+        self._others = [pair for pair in self._builders if pair[0] not in self._doubles]
+        self._required = frozenset(self.names)
+        self._id = signature.id
+        self._known = self._required | also | ({signature.id} if signature.id else set())
+
+    def columns(self, given: Mapping[str, Sequence[Any]], count: int) -> Rows:
+        """Rows given column by column; each of ``given`` has ``count`` values.
+
+        Raises:
+            RequestError: on missing and unknown columns, and on cells of the wrong type.
+        """
+        if given.keys() != self._required:
+            self._check_names(given.keys())
+        if count < 1:
+            raise RequestError("request.no_rows", "the request has no rows", "Send at least one")
+        self._check_count(count)
+        arrays: Columns = {}
+        values: dict[str, list[Any]] = {}
+        builders = self._others
+        block = self._number_block([given[name] for name in self._doubles])
+        if block is None:
+            builders = self._builders
+        else:
+            arrays.update(zip(self._doubles, block[0], strict=True))
+            values.update(zip(self._doubles, block[1], strict=True))
+        for name, build in builders:
+            arrays[name], values[name] = build(given[name])
+        ids = _ids(given[self._id]) if self._id is not None and self._id in given else None
+        return Rows(count, arrays, values, ids)
+
+    def records(self, records: Sequence[Any]) -> Rows:
+        """Rows given as one object each.
+
+        Raises:
+            RequestError: as :meth:`columns`.
+        """
+        self._check_count(len(records))
+        if not all(type(record) is dict for record in records):
+            raise RequestError(
+                "request.wrong_form", "every row must be an object", "Send {column: value, …}"
+            )
+        keys = records[0].keys() if records else self._required
+        for record in records:
+            if record.keys() != keys:
+                self._check_names(record.keys())
+                raise RequestError(
+                    "request.uneven_rows", "the rows do not have the same columns", "Send all"
+                )
+        given = {name: [record[name] for record in records] for name in keys}
+        return self.columns(given, len(records))
+
+    def table(self, names: Sequence[str], data: Sequence[Any]) -> Rows:
+        """Rows given as lists of cells in the order of ``names``.
+
+        Raises:
+            RequestError: as :meth:`columns`.
+        """
+        self._check_count(len(data))
+        width = len(names)
+        if len(set(names)) != width:
+            raise RequestError(
+                "request.duplicate_column", "a column is named twice", "Name each once"
+            )
+        if not all(type(row) is list and len(row) == width for row in data):
+            raise RequestError(
+                "request.wrong_form",
+                f"every row must be a list of {width} values",
+                "Send one value for each column",
+            )
+        return self.columns(dict(zip(names, zip(*data, strict=True), strict=False)), len(data))
+
+    def positional(self, data: Sequence[Any]) -> Rows:
+        """Rows given as lists of cells in the order of the signature.
+
+        Raises:
+            RequestError: as :meth:`columns`.
+        """
+        return self.table(self.names, data)
+
+    def _check_count(self, count: int) -> None:
+        if count > self.limit:
+            raise RequestError(
+                "request.too_many_rows",
+                f"the request has {count} rows; {self.limit} is the most",
+                "Send them in several requests",
+                413,
+            )
+
+    def _check_names(self, given: Any) -> None:
+        """Names our columns only: what the caller wrote is never repeated."""
+        missing = [name for name in self.names if name not in given]
+        unknown = next((name for name in given if name not in self._known), None)
+        if unknown is not None:
+            raise self._unknown(unknown, missing)
+        if missing:
+            listed = ", ".join(f"'{name}'" for name in missing[:_NAMED])
+            more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+            raise RequestError(
+                "request.missing_column", f"missing: {listed}{more}", "Send every column"
+            )
+
+    def _unknown(self, name: str, missing: Sequence[str]) -> RequestError:
+        near = difflib.get_close_matches(name[:100], missing or sorted(self._known), n=1)
+        fix = f"Did you mean '{near[0]}'?" if near else "Send the columns of the signature only"
+        return RequestError(
+            "request.unknown_column", "the request has a column that the model does not take", fix
+        )
+
+
+def _ids(values: Sequence[Any]) -> list[str] | None:
+    kinds = set(map(type, values))
+    if kinds == {type(None)}:
+        return None
+    if not kinds <= {str, int}:
+        raise RequestError(
+            "request.wrong_id", "ids must be text or whole numbers, for every row or none", ""
+        )
+    ids = [str(value) for value in values]
+    if max(map(len, ids)) > _LONGEST_ID or not all(ids):
+        raise RequestError(
+            "request.wrong_id", f"ids must have 1 to {_LONGEST_ID} characters", "Shorten them"
+        )
+    return ids

@@ -1,0 +1,130 @@
+"""Prometheus metrics of one server, in a registry and on a port of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import prometheus_client
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.multiprocess import MultiProcessCollector
+
+_BUCKETS = (
+    0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+)  # fmt: skip
+
+
+class Metrics:
+    """What the data plane counts. Children are bound once and kept: a request costs no look-up
+    by label text.
+    """
+
+    def __init__(self) -> None:
+        registry = self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "holdfast_requests",
+            "Scoring requests answered",
+            ("model", "version", "contract", "code"),
+            registry=registry,
+        )
+        self._seconds = Histogram(
+            "holdfast_request_seconds",
+            "From the head of a request to its answer",
+            ("model", "contract"),
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+        self._rows = Counter(
+            "holdfast_rows", "Rows answered", ("model", "version"), registry=registry
+        )
+        self.in_flight = Gauge(
+            "holdfast_in_flight",
+            "Requests being answered",
+            registry=registry,
+            multiprocess_mode="sum",
+        )
+        self.shadow_dropped = Counter(
+            "holdfast_shadow_dropped",
+            "Requests that no shadow scored, because it was too slow",
+            ("model",),
+            registry=registry,
+        )
+        self.shadow_failed = Counter(
+            "holdfast_shadow_failed",
+            "Requests that a shadow failed to score",
+            ("model", "version"),
+            registry=registry,
+        )
+        self.spool_lost = Counter(
+            "holdfast_spool_lost", "Requests that could not be recorded", registry=registry
+        )
+        self.route_epoch = Gauge(
+            "holdfast_route_epoch",
+            "Epoch of the route being served",
+            ("model",),
+            registry=registry,
+            multiprocess_mode="min",
+        )
+        self.in_flight.set(0)
+        self._request_children: dict[tuple[str, int, str, int], tuple[Any, Any]] = {}
+        self._row_children: dict[tuple[str, int], Any] = {}
+
+    def request(self, model: str, version: int, contract: str, code: int, seconds: float) -> None:
+        """Counts one scoring request. ``model`` must be a name of ours, never the caller's."""
+        key = (model, version, contract, code)
+        children = self._request_children.get(key)
+        if children is None:
+            children = self._request_children[key] = (
+                self._requests.labels(model, str(version or ""), contract, str(code)),
+                self._seconds.labels(model, contract),
+            )
+        children[0].inc()
+        children[1].observe(seconds)
+
+    def rows(self, model: str, version: int, rows: int) -> None:
+        """Counts rows answered."""
+        key = (model, version)
+        child = self._row_children.get(key)
+        if child is None:
+            child = self._row_children[key] = self._rows.labels(model, str(version))
+        child.inc(rows)
+
+
+def use_slot(slot: int) -> None:
+    """Lets this process count in files of its slot, so that the parent can add up its workers.
+
+    Call before :class:`Metrics` is made, with ``PROMETHEUS_MULTIPROC_DIR`` set. Files are per
+    slot, not per process: a worker that is started again goes on counting where it died.
+    """
+    prometheus_client.values.ValueClass = prometheus_client.values.MultiProcessValue(  # type: ignore[no-untyped-call]
+        process_identifier=lambda: slot
+    )
+
+
+def workers_registry(folder: Path) -> CollectorRegistry:
+    """The sum over all workers that count in ``folder``."""
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, path=str(folder))  # type: ignore[no-untyped-call]
+    return registry
+
+
+class MetricsPort:
+    """``/metrics`` on its own port, answered by a thread of its own.
+
+    Args:
+        registry: what to show.
+        host: address to listen on.
+        port: 0 for any free one.
+    """
+
+    def __init__(self, registry: CollectorRegistry, *, host: str, port: int) -> None:
+        self._server, self._thread = prometheus_client.start_http_server(
+            port, addr=host, registry=registry
+        )
+        self.url = f"http://{host}:{self._server.server_port}/metrics"
+
+    def close(self) -> None:
+        """Stops listening."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()

@@ -1,0 +1,247 @@
+"""A server as a process: sockets, signals, draining.
+
+``serve`` is called by whoever knows how to open a spool; it returns when the process is told to
+stop. With several workers it starts the same command again once for each, and they share one
+listening socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import signal
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+
+import uvicorn
+import uvloop
+
+from holdfast.errors import HoldfastError, UsageError
+from holdfast.ports.clock import Clock
+from holdfast.ports.spool import Spool
+from holdfast.serving.app import create_app
+from holdfast.serving.cache import RouteCache
+from holdfast.serving.follow import Follower
+from holdfast.serving.loader import Load
+from holdfast.serving.metrics import Metrics, MetricsPort, use_slot
+from holdfast.serving.options import (
+    ServeOptions,
+    check_exposure,
+    listen,
+    metrics_address,
+    tell,
+    url_of,
+)
+from holdfast.serving.server import ModelServer
+from holdfast.serving.workers import Seat, supervise
+
+OpenSpool = Callable[[str], AbstractContextManager[Spool]]
+
+
+def serving_environment() -> dict[str, str]:
+    """The environment to start a server's process with: one thread per model, because more only
+    fight over the cores (they doubled the CPU of a request), and few memory arenas.
+    """
+    defaults = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
+    return {**defaults, **os.environ}
+
+
+def serve(
+    options: ServeOptions,
+    *,
+    clock: Clock,
+    open_spool: OpenSpool,
+    load: Load,
+    command: Sequence[str] = (),
+    announce: Callable[[str], None] = lambda _: None,
+) -> int:
+    """Serves until SIGTERM or SIGINT.
+
+    Args:
+        options: how.
+        clock: for the time of predictions.
+        open_spool: from the name of a writer to its spool, closed at the end.
+        load: opens bundles.
+        command: the command that led to this call; needed for more than one worker.
+        announce: told the URL once.
+
+    Returns:
+        An exit status.
+
+    Raises:
+        UsageError: when it would be open to everybody, or the address cannot be had.
+        HoldfastError: when a fixed route cannot be served.
+    """
+    for name, value in serving_environment().items():
+        os.environ.setdefault(name, value)
+    seat = Seat.mine()
+    if seat is not None:
+        use_slot(seat.slot)
+        return _worker(options, clock, open_spool, load, seat)
+    check_exposure(options)
+    listening = listen(options)
+    url = url_of(options.host, listening)
+    if options.workers > 1:
+        if not command:
+            raise UsageError("serve.command", "several workers need the command to start them")
+        return supervise(
+            command,
+            listening,
+            workers=options.workers,
+            metrics=metrics_address(options),
+            grace=options.drain + options.grace,
+            started=lambda metrics_url: tell(options, url, metrics_url, announce),
+        )
+    alone = Seat(slot=0, fd=listening.fileno(), parent=-1)
+    return _worker(options, clock, open_spool, load, alone, listening, announce)
+
+
+def _worker(
+    options: ServeOptions,
+    clock: Clock,
+    open_spool: OpenSpool,
+    load: Load,
+    seat: Seat,
+    listening: socket.socket | None = None,
+    announce: Callable[[str], None] | None = None,
+) -> int:
+    """One process that answers; with ``announce`` the only one."""
+    metrics = Metrics()
+    port = None
+    if announce is not None and (address := metrics_address(options)) is not None:
+        port = MetricsPort(metrics.registry, host=address[0], port=address[1])
+    metrics_url = port.url if port else seat.metrics_url
+    if listening is None:
+        listening = socket.socket(fileno=seat.fd)
+    url = url_of(options.host, listening)
+    with open_spool(f"worker-{seat.slot}") as spool:
+        server = ModelServer(
+            options.server if announce is not None else f"{options.server}-{seat.slot}",
+            clock=clock,
+            spool=spool,
+            load=load,
+            limits=options.limits,
+            spool_full=options.spool_full,
+            metrics=metrics,
+        )
+        life = _Life(options, server, clock, url, metrics_url, seat)
+        if announce is not None:
+            tell(options, url, metrics_url, announce)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(life.run(listening))
+    if port is not None:
+        port.close()
+    return 0
+
+
+class _Life:
+    """From the first connection to the last."""
+
+    def __init__(
+        self,
+        options: ServeOptions,
+        server: ModelServer,
+        clock: Clock,
+        url: str,
+        metrics_url: str,
+        seat: Seat,
+    ) -> None:
+        self._options = options
+        self._server = server
+        self._clock = clock
+        self._urls = (url, metrics_url)
+        self._seat = seat
+        self._failure: HoldfastError | None = None
+        self._follower: Follower | None = None
+
+    async def run(self, listening: socket.socket) -> None:
+        """Listens at once, loads meanwhile; readiness says when there is a model."""
+        config = uvicorn.Config(
+            create_app(self._server, tokens=self._options.tokens),
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=max(1, round(self._options.grace)),
+        )
+        http = _Http(config, self._server, self._options.drain, self._seat.parent)
+        loading = asyncio.create_task(self._load(http))
+        await http.serve(sockets=[listening])
+        if self._follower is not None:
+            self._follower.stop()
+        loading.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await loading
+        await self._server.close()
+        if self._failure is not None:
+            raise self._failure
+
+    async def _load(self, http: _Http) -> None:
+        options = self._options
+        cache = RouteCache(options.home / "serve", f"routes-{self._server.name}.json")
+        fixed = options.control is None
+        for route in options.routes if fixed else cache.load():
+            try:
+                await self._server.apply(route)
+            except HoldfastError as error:
+                if fixed:
+                    self._failure = error
+                    http.stop()
+                    return
+        # What was loaded lives as long as the process; the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        if options.control is not None:
+            self._follower = Follower(
+                self._server,
+                asyncio.get_running_loop(),
+                control=options.control,
+                cache=cache,
+                clock=self._clock,
+                url=self._urls[0],
+                metrics_url=self._urls[1],
+            )
+            self._follower.start()
+
+
+class _Http(uvicorn.Server):
+    """uvicorn, told to stop in order: first not ready, then closed, then gone."""
+
+    def __init__(
+        self, config: uvicorn.Config, server: ModelServer, drain: float, parent: int
+    ) -> None:
+        super().__init__(config)
+        self._model_server = server
+        self._drain = drain
+        self._parent = parent
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Replaces uvicorn's, which raises the signal again and so skips closing the spool."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        if self._parent >= 0:
+            # The pipe ends when the parent does, however it died.
+            loop.add_reader(self._parent, self._orphaned)
+        yield
+
+    def stop(self) -> None:
+        """Drains, then stops; a second call does not wait for requests."""
+        if self._model_server.draining:
+            self.force_exit = True
+            return
+        self._model_server.draining = True
+        asyncio.get_running_loop().call_later(self._drain, self._close)
+
+    def _close(self) -> None:
+        self.should_exit = True
+
+    def _orphaned(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._parent)
+        self.stop()

@@ -1,0 +1,162 @@
+"""One HTTP request and one answer, without a framework."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import zlib
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
+
+from holdfast.errors import RequestError
+from holdfast.serving.limits import Limits
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+
+JSON = b"application/json"
+TEXT = b"text/plain; charset=utf-8"
+_SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,100}")
+_SANE_KEY = 200
+
+
+class Response(NamedTuple):
+    """Status, body and headers of an answer; ``model`` and ``version`` label its metrics."""
+
+    status: int
+    body: bytes
+    kind: bytes = JSON
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    model: str = ""
+    version: int = 0
+
+    async def send(self, send: Send, *, close: bool = False) -> None:
+        """Sends it; ``close`` asks for the end of the connection."""
+        headers = [
+            (b"content-type", self.kind),
+            (b"content-length", b"%d" % len(self.body)),
+            *self.headers,
+        ]
+        if close:
+            headers.append((b"connection", b"close"))
+        await send({"type": "http.response.start", "status": self.status, "headers": headers})
+        await send({"type": "http.response.body", "body": self.body})
+
+
+class Request:
+    """What the contracts need of an ASGI request."""
+
+    __slots__ = ("_limits", "_receive", "headers", "method", "path", "scope")
+
+    def __init__(self, scope: Scope, receive: Receive, limits: Limits) -> None:
+        self.scope = scope
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self._receive = receive
+        self._limits = limits
+
+    def query(self, name: str) -> str | None:
+        """The last value of a query parameter."""
+        text: bytes = self.scope["query_string"]
+        return dict(parse_qsl(text.decode("latin-1"))).get(name) if text else None
+
+    def text(self, name: bytes) -> str | None:
+        """A header as text."""
+        value = self.headers.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    @property
+    def caller_id(self) -> bytes | None:
+        """The caller's X-Request-Id, when it is safe to repeat."""
+        value = self.headers.get(b"x-request-id")
+        return value if value is not None and _SANE_ID.fullmatch(value) else None
+
+    @property
+    def routing_key(self) -> str | None:
+        """What the caller wants equal requests to be routed by."""
+        value = self.headers.get(b"x-holdfast-routing-key")
+        return value[:_SANE_KEY].decode("latin-1") if value else None
+
+    @property
+    def media_type(self) -> bytes:
+        """Content type without parameters; empty when there is none."""
+        value = self.headers.get(b"content-type", b"")
+        return value if value == JSON else value.partition(b";")[0].strip().lower()
+
+    async def body(self) -> bytes:
+        """The whole body, with its Content-Encoding undone.
+
+        Raises:
+            RequestError: when it is too large, too slow, cut off or badly encoded.
+        """
+        limit = self._limits.body
+        length = self.headers.get(b"content-length")
+        if length is not None and (not length.isdigit() or int(length) > limit):
+            raise too_large(limit)
+        message = await self._receive()
+        body: bytes = message.get("body", b"")
+        if message["type"] == "http.disconnect":
+            raise _cut_off()
+        if message.get("more_body", False):
+            try:
+                async with asyncio.timeout(self._limits.body_seconds):
+                    body = await self._rest(body, limit)
+            except TimeoutError:
+                raise RequestError(
+                    "request.slow_body", "the body took too long to arrive", "Send it faster", 408
+                ) from None
+        if len(body) > limit:
+            raise too_large(limit)
+        encoding = self.headers.get(b"content-encoding")
+        if encoding is None or encoding == b"identity":
+            return body
+        return _unpack(body, encoding.strip().lower(), self._limits.unpacked)
+
+    async def _rest(self, first: bytes, limit: int) -> bytes:
+        parts, size, more = [first], len(first), True
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise _cut_off()
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > limit:
+                raise too_large(limit)
+            more = message.get("more_body", False)
+        return b"".join(parts)
+
+
+def too_large(limit: int) -> RequestError:
+    """The error of a body above ``limit`` bytes."""
+    return RequestError(
+        "request.too_large", f"the body has more than {limit} bytes", "Send fewer rows", 413
+    )
+
+
+def _cut_off() -> RequestError:
+    return RequestError("request.cut_off", "the body did not arrive whole", "Send it again")
+
+
+def _unpack(body: bytes, encoding: bytes, limit: int) -> bytes:
+    """Undoes gzip or deflate (with zlib's header or, as some clients send it, without)."""
+    if encoding not in (b"gzip", b"x-gzip", b"deflate"):
+        raise RequestError(
+            "request.encoding", "this Content-Encoding is not known", "Use gzip or deflate", 415
+        )
+    for window in (31,) if encoding.endswith(b"gzip") else (15, -15):
+        unpacker = zlib.decompressobj(window)
+        try:
+            data = unpacker.decompress(body, limit + 1)
+        except zlib.error:
+            continue
+        if len(data) > limit:
+            raise too_large(limit)
+        if unpacker.eof and not unpacker.unused_data:
+            return data
+    raise RequestError(
+        "request.encoding", "the body is not what its Content-Encoding says", "Pack it again"
+    )

@@ -1,0 +1,256 @@
+"""The server behind every contract: picks a version, scores, records, answers."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal, NamedTuple, TypeVar
+
+from holdfast.bundle.predictor import Outputs
+from holdfast.errors import (
+    BundleError,
+    HoldfastError,
+    NotFoundError,
+    RequestError,
+    UnavailableError,
+)
+from holdfast.ports.clock import Clock
+from holdfast.ports.ids import new_id
+from holdfast.ports.spool import Spool
+from holdfast.records import PredictionBatch, Role, Route
+from holdfast.serving.converter import Rows
+from holdfast.serving.limits import Limits
+from holdfast.serving.loader import Load
+from holdfast.serving.metrics import Metrics
+from holdfast.serving.mirror import Mirror, Work
+from holdfast.serving.requests import Request
+from holdfast.serving.router import LiveRoute, Loaded
+from holdfast.serving.routes import Routes
+
+T = TypeVar("T")
+
+
+class Answer(NamedTuple):
+    """What one version answered; ``prediction_id`` names the request, for labels."""
+
+    loaded: Loaded
+    model: str
+    outputs: Outputs
+    rows: Rows
+    prediction_id: str
+
+
+class ModelServer:
+    """All models of one process.
+
+    Args:
+        name: id of this server.
+        clock: for the time of a prediction.
+        spool: where predictions go before they are answered.
+        load: opens bundles; see :func:`~holdfast.serving.loader.bundle_loader`.
+        limits: bounds on requests.
+        spool_full: ``answer`` although a prediction cannot be recorded, or ``refuse``.
+        metrics: what is counted.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        clock: Clock,
+        spool: Spool,
+        load: Load,
+        limits: Limits | None = None,
+        spool_full: Literal["answer", "refuse"] = "answer",
+        metrics: Metrics | None = None,
+    ) -> None:
+        self.name = name
+        self.limits = limits or Limits()
+        self.metrics = metrics or Metrics()
+        self.routes = Routes(load, self.limits, self.metrics)
+        self.draining = False
+        self.in_flight = 0
+        self._clock = clock
+        self._spool = spool
+        self._refuse = spool_full == "refuse"
+        self._pool = ThreadPoolExecutor(2, thread_name_prefix="holdfast-score")
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.mirror = Mirror(self._score_again, self._deliver, self.metrics)
+
+    async def apply(self, route: Route) -> bool:
+        """As :meth:`holdfast.serving.routes.Routes.apply`."""
+        self._loop = asyncio.get_running_loop()
+        return await self.routes.apply(route)
+
+    @property
+    def ready(self) -> bool:
+        """Whether traffic should come here."""
+        return bool(self.routes.live) and self._spool.healthy and not self.draining
+
+    def pick(self, name: str | None) -> LiveRoute:
+        """The live route of a model; of the only one, when none is named.
+
+        Raises:
+            NotFoundError: when there is no such model.
+            RequestError: when several are served and none is named.
+            UnavailableError: when there is no model yet.
+        """
+        live = self.routes.live
+        if name is not None:
+            found = live.get(name)
+            if found is None:
+                raise NotFoundError("request.no_model", "there is no such model here", "")
+            return found
+        if len(live) == 1:
+            return next(iter(live.values()))
+        if not live:
+            raise UnavailableError("request.not_ready", "no model is loaded yet", "Try again soon")
+        raise RequestError(
+            "request.which_model",
+            "this server has several models: " + ", ".join(sorted(live)),
+            "Name one in the header X-Holdfast-Model or in the query as model=",
+        )
+
+    def version(self, live: LiveRoute, number: str) -> Loaded:
+        """A version that is in memory.
+
+        Raises:
+            NotFoundError: when it is not.
+        """
+        found = live.versions.get(int(number)) if number.isascii() and number.isdigit() else None
+        if found is None:
+            raise NotFoundError("request.no_version", "there is no such version here", "")
+        return found
+
+    async def parse(self, size: int, parse: Callable[[], T]) -> T:
+        """Runs a parser: at once for small bodies, else where it does not hold up the others."""
+        if size <= self.limits.inline_bytes:
+            return parse()
+        return await asyncio.get_running_loop().run_in_executor(self._pool, parse)
+
+    async def answer(
+        self, live: LiveRoute, rows: Rows, request: Request, version: Loaded | None = None
+    ) -> Answer:
+        """Scores rows, records the prediction, then returns it.
+
+        Args:
+            live: the route the request began with.
+            rows: converted by ``live.converter``, or by that of ``version``.
+            request: for the routing key.
+            version: asked for by the caller, instead of the one the route chooses.
+
+        Raises:
+            BundleError: when no version could answer.
+            UnavailableError: when it cannot be recorded and must be.
+        """
+        prediction_id = new_id("p")
+        chosen = version or live.choose(_routing_key(request, rows) or prediction_id)
+        tried = [chosen]
+        try:
+            outputs = await self._score(chosen, rows, live, prediction_id)
+        except BundleError:
+            if version is not None or chosen is live.champion:
+                raise
+            tried.append(live.champion)
+            outputs = await self._score(live.champion, rows, live, prediction_id)
+        for loaded in live.watchers(tried):
+            self.mirror.put(Work(loaded, rows, live.model, prediction_id, live.route.epoch))
+        return Answer(tried[-1], live.model, outputs, rows, prediction_id)
+
+    async def _score(self, loaded: Loaded, rows: Rows, live: LiveRoute, request: str) -> Outputs:
+        started = time.perf_counter()
+        failure: Exception | None = None
+        outputs = None
+        try:
+            if rows.count <= self.limits.inline_rows and not loaded.busy:
+                outputs = loaded.predict(rows.columns, rows.count)
+            else:
+                outputs = await asyncio.get_running_loop().run_in_executor(
+                    self._pool, loaded.predict, rows.columns, rows.count
+                )
+        except Exception as error:  # noqa: BLE001 (models raise what they like)
+            failure = error
+        seconds = time.perf_counter() - started
+        work = Work(loaded, rows, live.model, request, live.route.epoch)
+        kept = self._append(self._batch(work, "live", outputs, seconds, failure))
+        if outputs is None:
+            raise BundleError(_code(failure), "the model could not answer these rows") from failure
+        if not kept and self._refuse:
+            raise UnavailableError(
+                "spool.full", "the prediction could not be recorded", "Try again later"
+            )
+        self.metrics.rows(live.model, loaded.version, rows.count)
+        return outputs
+
+    def _append(self, batch: PredictionBatch) -> bool:
+        kept = self._spool.append(batch)
+        if not kept:
+            self.metrics.spool_lost.inc()
+        return kept
+
+    def _batch(
+        self,
+        work: Work,
+        role: Role,
+        outputs: Outputs | None,
+        seconds: float,
+        failure: Exception | None,
+    ) -> PredictionBatch:
+        loaded, rows = work.loaded, work.rows
+        names = loaded.converter.names
+        values = rows.values
+        probability = None if outputs is None else outputs.probability
+        return PredictionBatch(
+            request=work.request,
+            model=work.model,
+            version=loaded.version,
+            epoch=work.epoch,
+            at=self._clock.timestamp(),
+            role=role,
+            names=names,
+            columns=[values[name] for name in names],
+            ids=rows.ids,
+            predictions=[] if outputs is None else outputs.prediction.tolist(),
+            scores=[] if probability is None else probability.tolist(),
+            seconds=seconds,
+            error=_code(failure) if failure is not None else "",
+        )
+
+    def _score_again(self, work: Work) -> PredictionBatch:
+        started = time.perf_counter()
+        try:
+            outputs = work.loaded.predict(work.rows.columns, work.rows.count)
+        except Exception as error:  # noqa: BLE001 (models raise what they like)
+            return self._batch(work, "shadow", None, time.perf_counter() - started, error)
+        return self._batch(work, "shadow", outputs, time.perf_counter() - started, None)
+
+    def _deliver(self, batch: PredictionBatch) -> None:
+        """The spool is written by one thread only."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._append, batch)
+
+    async def close(self, seconds: float = 5.0) -> None:
+        """Lets the shadows finish what waits, for a while."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not self.mirror.idle:  # noqa: ASYNC110 (another thread empties it)
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            pass
+        await asyncio.sleep(0)  # the last records are delivered by the loop
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _routing_key(request: Request, rows: Rows) -> str | None:
+    key = request.routing_key
+    if key is None and rows.ids:
+        key = rows.ids[0]
+    if key is None and (caller := request.caller_id) is not None:
+        key = caller.decode()
+    return key
+
+
+def _code(failure: Exception | None) -> str:
+    return failure.code if isinstance(failure, HoldfastError) else "model.failed"

@@ -1,0 +1,172 @@
+"""The process the user's code runs in: ``python -P -m holdfast.training.child FOLDER``."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from holdfast.errors import UserCodeError
+from holdfast.training import estimator as estimators
+from holdfast.training.boundary import find_callable, guarded
+from holdfast.training.protocol import (
+    ESTIMATOR,
+    FAILURE,
+    REQUEST,
+    RESULT,
+    ROWS,
+    Failure,
+    Request,
+    Result,
+    write,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main(folder: Path) -> int:
+    """Runs one request; leaves ``result.json`` in its ``out`` or ``failure.json`` in its folder."""
+    request = Request.from_json((folder / REQUEST).read_bytes())
+    end_with(request.parent)
+    # Only now: until here the project's files must not stand in for Holdfast's own imports.
+    sys.path.insert(0, request.root)
+    sys.argv = [request.target]
+    try:
+        result = _load(request) if request.action == "load" else _train(request)
+    except UserCodeError as error:
+        sys.stderr.write(f"{error.traceback or error}\n")
+        failure = Failure(
+            code=error.code, message=error.message, fix=error.fix, traceback=error.traceback
+        )
+        write(failure, folder / FAILURE)
+        return 1
+    write(result, Path(request.out) / RESULT)
+    return 0
+
+
+def end_with(parent: int) -> None:
+    """Lets Linux kill this process when its parent dies, however it dies."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it died before the call above
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _load(request: Request) -> Result:
+    target = request.target
+    function = find_callable(target, Path(request.root))
+    started = time.monotonic()
+    loaded = guarded(target, function)
+    seconds = time.monotonic() - started
+    frame = _as_polars(target, loaded)
+    try:
+        frame.write_parquet(Path(request.out) / ROWS, compression="lz4")
+    except (pl.exceptions.PolarsError, TypeError) as error:
+        raise UserCodeError(
+            "user.bad_frame",
+            f"the frame of {target} cannot be stored: {error}",
+            "Give every column one type: numbers, booleans, text or times.",
+        ) from error
+    return Result(seconds=seconds, peak_memory=_peak_memory())
+
+
+def _as_polars(target: str, loaded: Any) -> pl.DataFrame:
+    """A Polars frame of a pandas, Polars or lazy Polars one."""
+    if isinstance(loaded, pl.LazyFrame):
+        loaded = guarded(target, loaded.collect)
+    if isinstance(loaded, pl.DataFrame):
+        return loaded
+    if type(loaded).__module__.partition(".")[0] == "pandas" and hasattr(loaded, "columns"):
+        return _from_pandas(target, loaded)
+    raise UserCodeError(
+        "user.not_frame",
+        f"{target} returned {type(loaded).__name__}, not a frame",
+        "Return a pandas or Polars DataFrame.",
+    )
+
+
+def _from_pandas(target: str, frame: pd.DataFrame) -> pl.DataFrame:
+    columns = []
+    for name in frame.columns:
+        try:
+            columns.append(pl.Series(str(name), pl.from_pandas(frame[name])))
+        except Exception as error:
+            raise UserCodeError(
+                "user.bad_frame",
+                f"column '{name}' of the frame of {target} mixes types: {error}",
+                "Give every column one type: numbers, booleans, text or times.",
+            ) from error
+    return pl.DataFrame(columns)
+
+
+def _train(request: Request) -> Result:
+    target = request.target
+    function = find_callable(target, Path(request.root))
+    frame, trial = _training_frames(request)
+    mlflow_run = os.environ.get("MLFLOW_RUN_ID")  # MLflow takes it out when it resumes the run
+    started = time.monotonic()
+    fitted = guarded(target, lambda: function(frame))
+    seconds = time.monotonic() - started
+    estimators.require_estimator(target, fitted)
+    _try(target, fitted, trial, request)
+    data = estimators.pickle_by_value(fitted, Path(request.root))
+    (Path(request.out) / ESTIMATOR).write_bytes(data)
+    warnings = estimators.warnings_of(target, fitted, request.task)
+    for sentence in warnings:
+        sys.stderr.write(f"warning: {sentence}\n")
+    return Result(
+        kind=estimators.kind_of(fitted),
+        type=type(fitted).__name__,
+        classes=estimators.classes_of(fitted) if request.task != "regression" else (),
+        probabilities=estimators.has_probabilities(fitted),
+        seconds=seconds,
+        peak_memory=_peak_memory(),
+        warnings=tuple(warnings),
+        mlflow_run=mlflow_run,
+    )
+
+
+def _training_frames(request: Request) -> tuple[Any, Any]:
+    """The frame to train on (features and label), and a few rows of features to predict."""
+    names = [*request.features, request.label]
+    rows = pl.read_parquet(request.frame, columns=names).select(names)
+    label = rows.get_column(request.label)
+    if request.task != "regression" and label.dtype.is_float():
+        rows = rows.with_columns(label.cast(pl.Int64))
+    # Like every row that will be asked for, the trial rows come without the label.
+    trial = rows.select(request.features).head(estimators.TRIAL_ROWS)
+    if request.frame_kind == "polars":
+        return rows, trial
+    return rows.to_pandas(), trial.to_pandas()
+
+
+def _try(target: str, fitted: Any, trial: Any, request: Request) -> None:
+    try:
+        guarded(target, lambda: estimators.try_predict(target, fitted, trial, request.task))
+    except UserCodeError as error:
+        if error.code != "user.raised":
+            raise
+        raise UserCodeError(
+            "user.cannot_predict",
+            f"what {target} returned cannot predict: {error.message.partition(' raised ')[2]}",
+            "It must predict a frame of the features alone, in the order of [data] features.",
+            error.traceback,
+        ) from error
+
+
+def _peak_memory() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts KiB
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

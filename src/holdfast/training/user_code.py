@@ -1,0 +1,190 @@
+"""Runs the user's callables in processes of their own, with limits on time and memory."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+
+from holdfast.errors import UserCodeError
+from holdfast.spec import Task, format_duration
+from holdfast.training.protocol import (
+    ESTIMATOR,
+    FAILURE,
+    REQUEST,
+    RESULT,
+    ROWS,
+    Failure,
+    Request,
+    write,
+)
+from holdfast.training.watch import Reason, watch
+
+_TAIL_LINES = 40
+_OUT_OF_MEMORY = "Use fewer rows ([retrain] window), a smaller model, or raise [model] memory."
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalUserCode:
+    """The :class:`~holdfast.ports.user_code.UserCode` of one machine.
+
+    A child process gets the project's folder as working directory and first on ``sys.path``, and
+    writes all its output, also that of C libraries, to ``log``. It and everything it started are
+    gone when a call returns, and it dies with this process.
+
+    Args:
+        root: the project's folder.
+        log: file the output is appended to.
+        features: columns handed to the training callable, in order.
+        label: the label's column, handed over after the features.
+        task: what is predicted.
+        frame_kind: kind of the frame handed over.
+        timeout: longest a call may take.
+        memory_bytes: most memory the child and its descendants may hold (resident).
+        env: set in the child's environment, over this process's own; ``MLFLOW_TRACKING_URI`` and
+            ``MLFLOW_RUN_ID`` here let ``mlflow.autolog()`` log into that run.
+    """
+
+    root: Path
+    log: Path
+    features: tuple[str, ...] = ()
+    label: str = ""
+    task: Task = "binary"
+    frame_kind: Literal["pandas", "polars"] = "pandas"
+    timeout: timedelta = timedelta(hours=1)
+    memory_bytes: int = 8 * 2**30
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    def load(self, target: str) -> pl.DataFrame:
+        """Calls a loader such as ``delays:load`` and returns its frame.
+
+        Raises:
+            UserCodeError: with the user's traceback.
+        """
+        with tempfile.TemporaryDirectory(prefix="holdfast-") as name:
+            folder = Path(name)
+            self._run(self._request("load", target, folder), folder)
+            return pl.read_parquet(folder / ROWS, memory_map=False)
+
+    def train(self, target: str, frame: Path, out: Path) -> None:
+        """Calls a training callable on a Parquet file.
+
+        Leaves ``estimator.pkl`` (cloudpickle, with the project's code in it) and ``result.json``
+        (:class:`~holdfast.training.protocol.Result`) in ``out``, or nothing.
+
+        Args:
+            target: ``module:callable``.
+            frame: Parquet file that has the features and the label; no label may be null.
+            out: folder for the results; made when missing.
+
+        Raises:
+            UserCodeError: with the user's traceback; also on time-out and over-use of memory.
+        """
+        out.mkdir(parents=True, exist_ok=True)
+        for stale in (RESULT, ESTIMATOR):
+            (out / stale).unlink(missing_ok=True)
+        with tempfile.TemporaryDirectory(prefix="holdfast-") as name:
+            request = self._request("train", target, out.resolve(), frame.resolve())
+            self._run(request, Path(name))
+
+    def _request(
+        self, action: Literal["load", "train"], target: str, out: Path, frame: Path | None = None
+    ) -> Request:
+        return Request(
+            action=action,
+            target=target,
+            root=str(self.root.resolve()),
+            out=str(out),
+            parent=os.getpid(),
+            frame="" if frame is None else str(frame),
+            frame_kind=self.frame_kind,
+            task=self.task,
+            features=self.features,
+            label=self.label,
+        )
+
+    def _run(self, request: Request, folder: Path) -> None:
+        write(request, folder / REQUEST)
+        result = Path(request.out) / RESULT
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as log:
+            begin = log.tell()
+            process = subprocess.Popen(
+                # -P: the project's files must not shadow Holdfast's own imports.
+                [sys.executable, "-P", "-m", "holdfast.training.child", str(folder)],
+                cwd=self.root,
+                env={**os.environ, **_ENVIRONMENT, **self.env},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            reason = watch(
+                process,
+                timeout=self.timeout.total_seconds(),
+                memory=self.memory_bytes,
+                finished=result.exists,
+            )
+        # A crash while a library cleans up after itself does not undo a finished result.
+        if result.exists():
+            return
+        if (folder / FAILURE).exists():
+            failure = Failure.from_json((folder / FAILURE).read_bytes())
+            raise UserCodeError(failure.code, failure.message, failure.fix, failure.traceback)
+        raise self._ended(request.target, reason, process.returncode, begin)
+
+    def _ended(self, target: str, reason: Reason, status: int, begin: int) -> UserCodeError:
+        """The error of a process that left no answer."""
+        tail = self._tail(begin)
+        if reason == "timeout":
+            return UserCodeError(
+                "user.timeout",
+                f"{target} took longer than {format_duration(self.timeout)} and was stopped",
+                "Make it faster, or raise [model] timeout.",
+                tail,
+            )
+        if reason == "memory":
+            limit = f"{self.memory_bytes / 2**30:.3g} GiB"
+            return UserCodeError(
+                "user.memory",
+                f"{target} took more than {limit} of memory and was stopped",
+                _OUT_OF_MEMORY,
+                tail,
+            )
+        if status < 0:
+            return _crashed(target, -status, tail)
+        return UserCodeError(
+            "user.exited",
+            f"{target} left its process with exit status {status} before it returned",
+            "Return the result; do not call os._exit, and look at the output before it.",
+            tail,
+        )
+
+    def _tail(self, begin: int) -> str:
+        """The last lines that this call wrote."""
+        with self.log.open("rb") as log:
+            size = log.seek(0, os.SEEK_END)
+            log.seek(max(begin, size - 64 * 1024))
+            lines = log.read().decode(errors="replace").splitlines()
+        return "\n".join(lines[-_TAIL_LINES:])
+
+
+# Output is not lost when the process is killed, and a crash in C shows where it was.
+_ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "PYTHONFAULTHANDLER": "1"}
+
+
+def _crashed(target: str, number: int, tail: str) -> UserCodeError:
+    name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
+    fix = "Look at the library that crashed; the output has the place."
+    if number == signal.SIGKILL:
+        fix = f"Linux does that when the machine runs out of memory. {_OUT_OF_MEMORY}"
+    return UserCodeError("user.crashed", f"{target} was killed by {name}", fix, tail)

@@ -1,0 +1,132 @@
+"""Drift: false alarms within the budget, shifts found in time, seasons not mistaken for harm."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from holdfast.monitoring.count import count
+from holdfast.monitoring.drift import drift, run_start
+from holdfast.monitoring.freeze import freeze
+from holdfast.monitoring.merge import Blocks, blocks
+from holdfast.records import Bins, ColumnSummary, Reference, Summary
+
+DAY = timedelta(days=1)
+
+
+def _blocks(frame, reference, start, days):
+    rows = count(frame, reference, model="late", version=1)
+    return blocks(rows, reference.bins, since=start, until=start + days * DAY, length=DAY)
+
+
+def test_no_false_drift_over_fifty_columns_and_sixty_days(start) -> None:
+    """A point null, a sampled reference (m = 20,000), one page a month, no demand on the effect.
+
+    The budget allows two in sixty days; 5 repetitions must together stay within it.
+    """
+    rng = np.random.default_rng(0)
+    cells = 64
+    bins = tuple(
+        Bins(column=f"x{i}", kind="numeric", edges=tuple(range(cells - 1))) for i in range(50)
+    )
+    p = np.append(np.full(cells, 1 / cells), 0)
+    declared = 0
+    for _ in range(5):
+        columns = tuple(
+            ColumnSummary(column=b.column, counts=tuple(rng.multinomial(20_000, p)), n=20_000)
+            for b in bins
+        )
+        summary = Summary(model="m", version=1, hour=start, slice="", rows=20_000, columns=columns)
+        reference = Reference(bins=bins, summaries=(summary,), loss=0, loss_low=0, loss_high=0)
+        counts = {b.column: rng.multinomial(1000, p, size=60) for b in bins}
+        seen = Blocks(tuple(start + i * DAY for i in range(60)), DAY, counts)
+        found = drift(reference, seen, minimum_effect=0.0)
+        declared += sum(int(one.declared.sum()) for one in found)
+        assert not any(one.declared.any() for one in drift(reference, seen))
+    assert declared <= 5 * 2
+
+
+def test_a_shift_of_three_tenths_is_found_in_three_blocks(world, reference, start) -> None:
+    """2,000 rows a block; ten of ten seeds; no other column is declared."""
+    for seed in range(10):
+        calm, moved = world(100 + seed, 2000, 3), world(200 + seed, 2000, 3, shift=0.3)
+        moved = moved.with_columns(pl.col("at") + 3 * DAY)
+        found = {
+            one.column: one
+            for one in drift(reference, _blocks(pl.concat([calm, moved]), reference, start, 6))
+        }
+        wind = found.pop("wind").declared
+        assert not wind[:3].any()
+        assert wind[3:].any()
+        assert not any(one.declared.any() for one in found.values())
+
+
+def test_categories_that_change_are_found(world, reference, start) -> None:
+    frame = world(1, 1000, 2).with_columns(
+        carrier=pl.when(pl.col("carrier") == "AA").then(pl.lit("ZZ")).otherwise("carrier")
+    )
+    found = {d.column: d for d in drift(reference, _blocks(frame, reference, start, 2))}
+    assert found["carrier"].measure == "total_variation"
+    assert found["carrier"].declared.all()
+    assert found["carrier"].effect[-1] == pytest.approx(0.4, abs=0.05)
+
+
+def test_the_prediction_comes_first_and_carries_its_harm(world, reference, start) -> None:
+    frame = world(2, 1000, 2).with_columns(prediction=0.35 + 0.3 * pl.col("prediction"))
+    found = drift(reference, _blocks(frame, reference, start, 2))
+    assert found[0].column == "prediction"
+    assert found[0].declared.all()
+    assert found[0].harm[-1] > 0.05  # scores near one half are wrong more often
+
+
+def test_too_few_rows_say_nothing(world, reference, start) -> None:
+    found = drift(reference, _blocks(world(3, 150, 2, shift=3.0), reference, start, 2))
+    for one in found:
+        assert not one.enough.any()
+        assert np.isnan(one.low).all()
+        assert not one.declared.any()
+
+
+def test_weather_is_not_drift(start) -> None:
+    """Days that differ by 0.8 sd in the reference may differ so in production."""
+    rng = np.random.default_rng(4)
+
+    def days(number: int) -> pl.DataFrame:
+        level = np.repeat(0.8 * rng.normal(size=number), 500)
+        n = level.size
+        at = np.datetime64("2013-01-01", "us") + np.arange(n) * np.timedelta64(
+            86_400_000_000 // 500, "us"
+        )
+        return pl.DataFrame(
+            {"at": at, "t": level + rng.normal(size=n), "prediction": rng.random(n)}
+        ).with_columns(pl.col("at").dt.replace_time_zone("UTC"))
+
+    held = days(60)
+    truth = rng.random(held.height) < held["prediction"].to_numpy()
+    losses = (held["prediction"].to_numpy() - truth) ** 2
+    arguments = {"task": "binary", "features": ["t"]}
+    taught = freeze(held, truth, losses, at=held["at"], **arguments)
+    naive = freeze(held, truth, losses, **arguments)
+    frame = days(60)
+    by = {
+        name: drift(ref, _blocks(frame, ref, start, 60))[1].declared.mean()
+        for name, ref in (("taught", taught), ("naive", naive))
+    }
+    assert by["taught"] <= 0.1
+    assert by["naive"] > 0.4
+
+
+def test_no_blocks_at_all(reference, start, world) -> None:
+    found = drift(reference, _blocks(world(5, 10), reference, start, 0))
+    assert all(one.declared.size == 0 for one in found)
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [("", None), ("0", None), ("1", 0), ("0011", 2), ("1001", 0), ("10001", 4), ("110", None)],
+)
+def test_runs_bridge_short_gaps(flags: str, expected: int | None) -> None:
+    assert run_start(np.array([c == "1" for c in flags], dtype=bool)) == expected

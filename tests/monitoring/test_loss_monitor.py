@@ -1,0 +1,122 @@
+"""The loss monitor: few false pages, real drops found, storms not mistaken for them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+import numpy as np
+import polars as pl
+import pytest
+
+from holdfast.monitoring.loss_monitor import monitor_loss, open_alarm, run_length, tolerated
+from holdfast.records import Reference
+from holdfast.spec import Monitor
+from holdfast.statistics.eprocess import cusum
+
+DAY = timedelta(days=1)
+POLICY = Monitor()
+REFERENCE = Reference(bins=(), summaries=(), loss=0.15, loss_low=0.14, loss_high=0.16, rows=9000)
+
+
+def _known(losses: np.ndarray, start, per_day: int) -> pl.DataFrame:
+    step = np.timedelta64(86_400_000_000 // per_day, "us")
+    at = np.datetime64(start.replace(tzinfo=None), "us") + np.arange(losses.size) * step
+    frame = pl.DataFrame({"at": at, "label_at": at, "loss": losses.astype(float)})
+    return frame.with_columns(pl.col("at", "label_at").dt.replace_time_zone("UTC"))
+
+
+def _look(losses, start, per_day=500, reference=REFERENCE, policy=POLICY):
+    until = start + (losses.size // per_day) * DAY
+    return monitor_loss(
+        _known(losses, start, per_day), reference, policy, model="late", version=2, since=start,
+        until=until,
+    )  # fmt: skip
+
+
+def test_no_false_page_within_the_budget(start) -> None:
+    """Losses at the held-out mean for 30 days: none of 30 streams pages (0.5 each allowed)."""
+    rng = np.random.default_rng(0)
+    pages = [_look((rng.random(15_000) < 0.15).astype(float), start) for _ in range(30)]
+    assert sum(page is not None for page in pages) == 0
+
+
+def test_at_the_boundary_the_budget_holds(start) -> None:
+    """Losses exactly at what is tolerated, the worst case: at most half a page a month; 3 sd."""
+    rng = np.random.default_rng(1)
+    pages = sum(
+        _look((rng.random(15_000) < 0.18).astype(float), start) is not None for _ in range(30)
+    )
+    assert pages / 30 <= 0.5 + 3 * np.sqrt(0.5 / 30)
+
+
+def test_a_drop_is_found_with_its_beginning(start) -> None:
+    rng = np.random.default_rng(2)
+    losses = np.concatenate([rng.random(5000) < 0.15, rng.random(1000) < 0.35]).astype(float)
+    finding = _look(losses, start)
+    assert finding is not None
+    assert finding.pages
+    assert abs((finding.since - (start + 10 * DAY)).total_seconds()) < 0.2 * 86_400
+    assert finding.at - finding.since < 0.6 * DAY
+    assert finding.low < 0.35 < finding.high
+    assert "0.150" in finding.sentence
+    assert finding.log_e >= finding.log_threshold
+
+
+def test_finding_it_twice_is_finding_it_once(start) -> None:
+    rng = np.random.default_rng(3)
+    losses = np.concatenate([rng.random(5000) < 0.15, rng.random(4000) < 0.4]).astype(float)
+    seen = [_look(losses[: 500 * days], start) for days in range(1, 19)]
+    ids = {one.id for one in seen if one is not None}
+    assert len(ids) == 1
+    assert [one is not None for one in seen] == sorted(one is not None for one in seen)
+
+
+def _stormy(rng, days: int, mean: float, spread: float, per_day: int = 500) -> np.ndarray:
+    level = np.clip(mean + spread * rng.normal(size=days), 0.01, 0.99)
+    return (rng.random((days, per_day)) < level[:, None]).astype(float).ravel()
+
+
+def test_storms_do_not_page_but_a_drop_in_stormy_weather_does(start) -> None:
+    """Days vary by 0.1. Taught of it, 20 months give at most 2 pages; a rise of 0.25 is found."""
+    rng = np.random.default_rng(4)
+    taught = msgspec.structs.replace(REFERENCE, loss_spread=0.1)
+    calm = [_stormy(rng, 30, 0.15, 0.1) for _ in range(20)]
+    assert sum(_look(x, start) is not None for x in calm) >= 6
+    assert sum(_look(x, start, reference=taught) is not None for x in calm) <= 2
+    for _ in range(10):
+        x = np.concatenate([_stormy(rng, 20, 0.15, 0.1), _stormy(rng, 10, 0.4, 0.1)])
+        finding = _look(x, start, reference=taught)
+        assert finding is not None
+        assert finding.at >= start + 20 * DAY
+
+
+def test_an_alarm_closes_when_the_evidence_is_gone() -> None:
+    """After the drop the loss is 0 until nothing speaks against the version any more."""
+    losses = np.concatenate([np.full(300, 0.0), np.full(60, 1.0), np.full(4000, 0.0)])
+    log_m = cusum(losses, 0.2)
+    on = log_m >= np.log(1000)
+    assert open_alarm(losses[:360], log_m[:360], 0.2, on[:360]) == open_alarm(
+        losses[:370], log_m[:370], 0.2, on[:370]
+    )
+    alarm = open_alarm(losses[:360], log_m[:360], 0.2, on[:360])
+    assert alarm is not None
+    assert alarm.since == 300
+    assert open_alarm(losses, log_m, 0.2, on) is None
+
+
+def test_run_length_follows_the_labels_and_the_budget() -> None:
+    month = np.linspace(0, 30 * 86_400e6, 30_000).astype(np.int64)
+    assert run_length(month, 1.0) == 32_768
+    assert run_length(month, 0.5) == 65_536
+    assert run_length(month[:100], 1.0) >= 1000
+    assert run_length(np.zeros(0, dtype=np.int64), 1.0) == 1024
+
+
+def test_no_labels_no_finding(start) -> None:
+    assert _look(np.zeros(0), start) is None
+
+
+@pytest.mark.parametrize("loss", [0.5, 0.999])
+def test_tolerated_stays_below_one(loss: float) -> None:
+    assert tolerated(msgspec.structs.replace(REFERENCE, loss_high=loss), POLICY) <= 0.99

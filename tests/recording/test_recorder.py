@@ -1,0 +1,305 @@
+import json
+import os
+import signal
+import threading
+import time
+from datetime import UTC, datetime
+
+import polars as pl
+import pytest
+
+from holdfast.errors import ConflictError
+from holdfast.recording import inventory, segments
+from holdfast.recording.log import PredictionLog
+from holdfast.recording.progress import read_status
+from holdfast.recording.recorder import FAULT_POINTS, Recorder
+from holdfast.recording.spool import FileSpool
+
+LIMIT = 2**30
+
+
+class DiedError(Exception):
+    """Stands for the death of the process: nothing after it runs."""
+
+
+def recorder(folder, clock, **arguments):
+    log = PredictionLog(folder / "log")
+    return Recorder(folder / "spool", log, folder / "state", clock, **arguments)
+
+
+def spool(folder, writer="w0", **arguments):
+    return FileSpool(folder / "spool" / "s1", LIMIT, writer=writer, **arguments)
+
+
+def fill(folder, numbers, batch, writer="w0", **changes):
+    with spool(folder, writer, segment_bytes=4096) as opened:
+        for number in numbers:
+            assert opened.append(batch(number, **changes))
+
+
+def requests(folder, model="delay"):
+    return sorted(PredictionLog(folder / "log").scan(model).collect()["request"].to_list())
+
+
+def expected(numbers):
+    return [f"r{number:06d}" for number in numbers]
+
+
+def segments_left(folder):
+    return sorted((folder / "spool").rglob("*.seg"))
+
+
+def test_what_is_in_the_spool_comes_into_the_log_once(tmp_path, batch, clock):
+    fill(tmp_path, range(100), batch)
+    fill(tmp_path, range(100, 150), batch, writer="w1")
+    with recorder(tmp_path, clock) as opened:
+        drained = opened.drain_once()
+        assert (drained.rows, drained.lag_bytes, drained.skipped, drained.torn) == (150, 0, 0, 0)
+        assert drained.watermark == batch(149).at
+        assert opened.drain_once().rows == 0
+    assert requests(tmp_path) == expected(range(150))
+    assert list((tmp_path / "spool" / "s1").iterdir()) == []  # dead writers leave nothing
+
+
+def test_a_live_writer_keeps_only_its_present_segment(tmp_path, batch, clock):
+    with spool(tmp_path, segment_bytes=4096) as opened, recorder(tmp_path, clock) as drain:
+        for number in range(100):
+            assert opened.append(batch(number))
+        assert drain.drain_once().rows == 100
+        assert len(segments_left(tmp_path)) == 1
+        assert opened.append(batch(100))
+        assert drain.drain_once().rows == 1
+    assert requests(tmp_path) == expected(range(101))
+
+
+def test_numbers_of_segments_may_start_again(tmp_path, batch, clock):
+    for round_ in range(3):
+        fill(tmp_path, range(10 * round_, 10 * round_ + 10), batch)
+        with recorder(tmp_path, clock) as opened:
+            assert opened.drain_once().rows == 10
+        assert segments_left(tmp_path) == []
+    assert requests(tmp_path) == expected(range(30))
+
+
+def test_batches_are_bounded(tmp_path, batch, clock, monkeypatch):
+    monkeypatch.setattr(inventory, "BATCH_BYTES", 8000)
+    fill(tmp_path, range(300), batch)
+    with recorder(tmp_path, clock) as opened:
+        first = opened.drain_once()
+        assert 0 < first.rows < 200
+        assert first.lag_bytes > 0
+        assert len(segments_left(tmp_path)) < 12
+        while opened.drain_once().lag_bytes:
+            pass
+    assert requests(tmp_path) == expected(range(300))
+
+
+def test_repeated_predictions_are_taken_once(tmp_path, batch, clock):
+    with spool(tmp_path) as opened:
+        opened.append(batch(1))
+        opened.append(batch(1))
+        opened.append(batch(1, version=2, role="shadow"))
+        opened.append(batch(2, rows=3))
+    with recorder(tmp_path, clock) as drain:
+        assert drain.drain_once().rows == 5
+    rows = PredictionLog(tmp_path / "log").scan("delay").sort("prediction_id", "version").collect()
+    assert rows["prediction_id"].to_list() == ["r000001"] * 2 + [f"r000002:{i}" for i in range(3)]
+
+
+def die_at(point, times=1):
+    passed = []
+
+    def fault(name):
+        if name == point:
+            passed.append(name)
+            if len(passed) == times:
+                raise DiedError(name)
+
+    return fault
+
+
+def keep(folder):
+    """A sink that keeps each name's rows; idempotent, as sinks must be."""
+    folder.mkdir(exist_ok=True)
+
+    def sink(frame, name):
+        frame.write_parquet(folder / f"{name}.parquet")
+
+    return sink
+
+
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("point", FAULT_POINTS)
+def test_dying_anywhere_loses_and_repeats_nothing(tmp_path, batch, clock, point, times):
+    sink = keep(tmp_path / "sink")
+    fill(tmp_path, range(40), batch)
+    fill(tmp_path, range(40, 60), batch, writer="w1", model="churn")
+    died = False
+    with recorder(tmp_path, clock, sinks=[sink], fault=die_at(point, times)) as opened:
+        try:
+            opened.drain_once()
+        except DiedError:
+            died = True
+    assert died or times == 2
+    fill(tmp_path, range(60, 80), batch, writer="w2")  # the server goes on meanwhile
+    with recorder(tmp_path, clock, sinks=[sink]) as opened:
+        while opened.drain_once().rows:
+            pass
+    assert requests(tmp_path) == expected([*range(40), *range(60, 80)])
+    assert requests(tmp_path, "churn") == expected(range(40, 60))
+    sunk = pl.scan_parquet(tmp_path / "sink" / "*.parquet").collect()
+    assert sorted(sunk["request"]) == expected(range(80))
+    assert set(sunk["model"]) == {"delay", "churn"}
+    assert segments_left(tmp_path) == []
+
+
+EXITS = """
+import os
+from holdfast.recording.log import PredictionLog
+from holdfast.recording.recorder import Recorder
+root, point = Path(sys.argv[1]), sys.argv[2]
+fault = lambda name: os._exit(9) if name == point else None
+recorder = Recorder(root / "spool", PredictionLog(root / "log"), root / "state", clock, fault=fault)
+recorder.drain_once()
+"""
+
+
+@pytest.mark.parametrize("point", [point for point in FAULT_POINTS if point != "sunk"])
+def test_a_process_that_dies_leaves_all_to_the_next(tmp_path, batch, clock, python, point):
+    fill(tmp_path, range(40), batch)
+    assert python(EXITS, tmp_path, point).wait() == 9
+    with recorder(tmp_path, clock) as opened:
+        while opened.drain_once().rows:
+            pass
+    assert requests(tmp_path) == expected(range(40))
+
+
+WRITES = """
+from holdfast.recording.spool import FileSpool
+spool = FileSpool(Path(sys.argv[1]) / "spool" / "s1", 2**30, segment_bytes=16 * 1024)
+for number in range(int(sys.argv[2])):
+    assert spool.append(build(number))
+spool.close()
+"""
+RUNS = """
+import threading
+from holdfast.recording import inventory
+inventory.BATCH_BYTES = 256 * 1024
+from holdfast.recording.log import PredictionLog
+from holdfast.recording.recorder import Recorder
+root = Path(sys.argv[1])
+recorder = Recorder(root / "spool", PredictionLog(root / "log"), root / "state", clock)
+print("started")
+recorder.run(threading.Event(), interval=0.001)
+"""
+
+
+def test_killed_again_and_again_under_load(tmp_path, clock, python):
+    total = 60_000
+    writer = python(WRITES, tmp_path, str(total))
+    for delay in (0.0, 0.01, 0.03, 0.05, 0.08, 0.13):
+        running = python(RUNS, tmp_path)
+        assert running.stdout.readline() == "started\n"
+        time.sleep(delay)  # any moment will do: the point is to hit a different one each time
+        running.send_signal(signal.SIGKILL)
+        running.wait()
+    assert writer.wait() == 0
+    with recorder(tmp_path, clock) as opened:
+        while opened.drain_once().rows:
+            pass
+    assert requests(tmp_path) == expected(range(total))
+    assert segments_left(tmp_path) == []
+
+
+def test_the_torn_tail_of_a_dead_writer_is_counted_and_deleted(tmp_path, batch, clock):
+    fill(tmp_path, range(5), batch)
+    (path,) = segments_left(tmp_path)
+    os.truncate(path, path.stat().st_size - 10)
+    with recorder(tmp_path, clock) as opened:
+        drained = opened.drain_once()
+    assert drained.rows == 4
+    assert drained.torn > 0
+    assert segments_left(tmp_path) == []
+    assert requests(tmp_path) == expected(range(4))
+
+
+def test_the_unfinished_record_of_a_live_writer_is_waited_for(tmp_path, batch, clock):
+    with spool(tmp_path) as opened, recorder(tmp_path, clock) as drain:
+        opened.append(batch(0))
+        (path,) = segments_left(tmp_path)
+        whole = segments.frame(segments.encode(batch(1)), segments.read_identity(path))
+        with path.open("ab", buffering=0) as file:
+            file.write(whole[:30])
+            drained = drain.drain_once()
+            assert (drained.rows, drained.lag_bytes, drained.torn) == (1, 30, 0)
+            file.write(whole[30:])
+        assert drain.drain_once().rows == 1
+    assert requests(tmp_path) == expected(range(2))
+
+
+def test_a_damaged_record_is_passed_over_and_counted(tmp_path, batch, clock):
+    fill(tmp_path, range(5), batch)
+    (path,) = segments_left(tmp_path)
+    data = bytearray(path.read_bytes())
+    data[60] ^= 0xFF
+    path.write_bytes(bytes(data))
+    with recorder(tmp_path, clock) as opened:
+        assert opened.drain_once().skipped == 1
+    assert requests(tmp_path) == expected(range(1, 5))
+    status = read_status(tmp_path / "state")
+    assert (status.rows, status.skipped) == (4, 1)
+
+
+def test_a_segment_of_an_unknown_format_stays(tmp_path, batch, clock):
+    fill(tmp_path, range(5), batch)
+    foreign = tmp_path / "spool" / "s1" / "w0" / "00000009.seg"
+    foreign.write_bytes(b"written by a later release")
+    with recorder(tmp_path, clock) as opened:
+        assert opened.drain_once().rows == 5
+        opened.drain_once()
+    assert segments_left(tmp_path) == [foreign]
+    assert read_status(tmp_path / "state").unreadable == 1
+
+
+def test_one_recorder_at_a_time(tmp_path, clock):
+    with recorder(tmp_path, clock), pytest.raises(ConflictError, match="another recorder"):
+        recorder(tmp_path, clock)
+
+
+def test_running_survives_a_failing_sink_and_tells(tmp_path, batch, clock):
+    told, stop = threading.Event(), threading.Event()
+    calls = []
+
+    def sink(frame, name):
+        calls.append(name)
+        if len(calls) < 3:
+            raise RuntimeError("no room")
+        status = json.loads((tmp_path / "state" / "status.json").read_text())
+        assert status["problem"] == "RuntimeError: no room"
+        assert status["lag_bytes"] > 0
+        told.set()
+
+    fill(tmp_path, range(5), batch)
+    with recorder(tmp_path, clock, sinks=[sink]) as opened:
+        thread = threading.Thread(target=opened.run, args=(stop, 0.001))
+        thread.start()
+        assert told.wait(20)
+        while read_status(tmp_path / "state").problem:
+            stop.wait(0.001)
+        stop.set()
+        thread.join()
+    assert len(set(calls)) == 1
+    assert requests(tmp_path) == expected(range(5))
+    status = read_status(tmp_path / "state")
+    assert (status.problem, status.lag_bytes, status.watermark) == ("", 0, batch(4).at)
+
+
+def test_many_small_batches_become_few_files(tmp_path, batch, clock):
+    with spool(tmp_path) as opened, recorder(tmp_path, clock) as drain:
+        for number in range(100):
+            opened.append(batch(number))
+            assert drain.drain_once().rows == 1
+    log = PredictionLog(tmp_path / "log")
+    assert requests(tmp_path) == expected(range(100))
+    day = datetime.fromtimestamp(batch().at, UTC)
+    assert len(log.files("delay", day, day)) < 40

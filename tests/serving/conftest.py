@@ -1,0 +1,239 @@
+"""A small model, a spool in memory, and a way to call the application without a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from holdfast.bundle.columns import Columns
+from holdfast.bundle.predictor import Outputs
+from holdfast.errors import BundleError
+from holdfast.records import Arm, BundleManifest, Field, PredictionBatch, Route, Signature
+from holdfast.serving.app import Application, create_app
+from holdfast.serving.limits import Limits
+from holdfast.serving.loader import Opened
+from holdfast.serving.server import ModelServer
+
+NOW = datetime(2025, 1, 2, tzinfo=UTC)
+CLASSES: dict[str, tuple[Any, ...]] = {
+    "binary": (False, True), "multiclass": ("high", "low", "mid"), "regression": (),
+}  # fmt: skip
+INPUTS = (
+    Field(name="amount", type="double"),
+    Field(name="age", type="double", nullable=False),
+    Field(name="count", type="long"),
+    Field(name="member", type="boolean"),
+    Field(name="city", type="string"),
+    Field(name="since", type="datetime"),
+)
+ROW = {
+    "amount": 1.5, "age": 40.0, "count": 3, "member": True, "city": "Oslo",
+    "since": "2024-05-01T10:00:00+00:00",
+}  # fmt: skip
+
+
+def signature_of(task: str, inputs: tuple[Field, ...] = INPUTS) -> Signature:
+    outputs = [Field(name="prediction", type="double")]
+    return Signature(inputs=inputs, outputs=tuple(outputs), id="key", classes=CLASSES[task])
+
+
+class Toy:
+    """A model that answers from its numbers; ``shift`` tells versions apart."""
+
+    kind = "onnx"
+
+    def __init__(
+        self,
+        task: str = "binary",
+        *,
+        model: str = "toy",
+        shift: float = 0.0,
+        inputs: tuple[Field, ...] = INPUTS,
+    ) -> None:
+        self.manifest = BundleManifest(
+            model=model, task=task, signature=signature_of(task, inputs), predictor="onnx",
+            native="pickle", files=(), run="r", dataset="d", created_at=NOW,
+        )  # fmt: skip
+        self.shift = shift
+        self.fails = False
+        self.gate: threading.Event | None = None
+        self.seen: list[int] = []
+        self.threads: set[str] = set()
+
+    def predict(self, columns: Columns, rows: int) -> Outputs:
+        self.threads.add(threading.current_thread().name)
+        if self.gate is not None:
+            assert self.gate.wait(10)
+        if self.fails:
+            raise BundleError("bundle.failed", "secret detail of the model")
+        self.seen.append(rows)
+        raw = np.zeros(rows) + self.shift
+        for field in self.manifest.signature.inputs:
+            if field.type in ("double", "long"):
+                raw = raw + np.nan_to_num(columns[field.name].astype(float))
+        share = 1.0 / (1.0 + np.exp(-raw / 100.0))
+        if self.manifest.task == "regression":
+            return Outputs(raw, None)
+        if self.manifest.task == "binary":
+            return Outputs(share >= 0.5, share)
+        matrix = np.stack([share / 2, share / 2, 1 - share], axis=1)
+        labels = np.array(CLASSES["multiclass"], dtype=object)
+        return Outputs(labels[matrix.argmax(axis=1)], matrix)
+
+
+class Shelf:
+    """Bundles by digest; counts how often each is opened."""
+
+    def __init__(self) -> None:
+        self.toys: dict[str, Any] = {}
+        self.opened: list[str] = []
+        self.gates: dict[str, threading.Event] = {}
+
+    def put(self, digest: str, toy: Any) -> Any:
+        self.toys[digest] = toy
+        return toy
+
+    def load(self, arm: Arm) -> Opened:
+        self.opened.append(arm.bundle)
+        if arm.bundle in self.gates:
+            assert self.gates[arm.bundle].wait(10)
+        toy = self.toys[arm.bundle]
+        if isinstance(toy, Exception):
+            raise toy
+        return Opened(toy, dict(ROW))
+
+
+class Kept:
+    """A spool in memory."""
+
+    def __init__(self) -> None:
+        self.batches: list[PredictionBatch] = []
+        self.healthy = True
+        self.lost = 0
+
+    def append(self, batch: PredictionBatch) -> bool:
+        if not self.healthy:
+            self.lost += 1
+            return False
+        # what cannot be encoded cannot be recorded
+        self.batches.append(msgspec.msgpack.decode(msgspec.msgpack.encode(batch), type=type(batch)))
+        return True
+
+    def __enter__(self) -> Kept:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+class Clock:
+    def now(self) -> datetime:
+        return NOW
+
+    def timestamp(self) -> float:
+        return NOW.timestamp()
+
+
+def arm(version: int, weight: float = 0.0) -> Arm:
+    return Arm(version=version, bundle=f"sha256:{version}", path=f"/b/{version}", weight=weight)
+
+
+def route(epoch: int, *arms: Arm, model: str = "toy", **more: Any) -> Route:
+    return Route(model=model, epoch=epoch, arms=arms, created_at=NOW, **more)
+
+
+class Stand:
+    """A server with its shelf, spool and application."""
+
+    def __init__(self, limits: Limits | None = None, **options: Any) -> None:
+        self.shelf = Shelf()
+        self.spool = Kept()
+        self.server = ModelServer(
+            "s", clock=Clock(), spool=self.spool, load=self.shelf.load, limits=limits, **options
+        )
+        self.app: Application = create_app(self.server)
+
+    async def live(self, task: str = "binary", **more: Any) -> Toy:
+        """Serves version 1 of one toy."""
+        toy: Toy = self.shelf.put("sha256:1", Toy(task, **more))
+        await self.server.apply(route(1, arm(1, 1.0), model=toy.manifest.model))
+        return toy
+
+    async def call(
+        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+    ) -> Answered:
+        return await call(self.app, method, path, body, headers)
+
+
+class Answered(msgspec.Struct):
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return msgspec.json.decode(self.body)
+
+
+async def call(
+    app: Any, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
+) -> Answered:
+    """One request through ASGI; a body that is not bytes is sent as JSON."""
+    data = b"" if body is None else body
+    sent = {} if body is None else {"content-type": "application/json"}
+    if not isinstance(data, (bytes, list)):
+        data = msgspec.json.encode(data)
+    sent.update(headers or {})
+    parts = data if isinstance(data, list) else [data]
+    waiting = list(enumerate(parts))
+    messages: list[Any] = []
+    path, _, query = path.partition("?")
+
+    async def receive() -> dict[str, Any]:
+        if not waiting:
+            return {"type": "http.disconnect"}
+        index, part = waiting.pop(0)
+        return {"type": "http.request", "body": part, "more_body": index + 1 < len(parts)}
+
+    async def send(message: Any) -> None:
+        messages.append(message)
+
+    scope = {
+        "type": "http", "method": method, "path": path, "raw_path": path.encode(),
+        "query_string": query.encode(), "http_version": "1.1", "scheme": "http", "root_path": "",
+        "headers": [(key.encode(), value.encode("latin-1")) for key, value in sent.items()],
+        "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2),
+    }  # fmt: skip
+    await app(scope, receive, send)
+    start, *rest = messages
+    return Answered(
+        start["status"],
+        {key.decode().lower(): value.decode("latin-1") for key, value in start["headers"]},
+        b"".join(message.get("body", b"") for message in rest),
+    )
+
+
+def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    return asyncio.run(coroutine)
+
+
+@pytest.fixture
+def stand() -> Callable[..., Stand]:
+    return Stand
+
+
+@pytest.fixture(scope="session")
+def toys() -> Any:
+    """The helpers above, for tests: a conftest cannot be imported."""
+    return SimpleNamespace(
+        Toy=Toy, Stand=Stand, Kept=Kept, Clock=Clock, Shelf=Shelf, arm=arm, route=route, call=call,
+        run=run, ROW=ROW, INPUTS=INPUTS, CLASSES=CLASSES, NOW=NOW, signature_of=signature_of,
+    )  # fmt: skip
