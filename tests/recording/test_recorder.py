@@ -250,17 +250,6 @@ def test_a_damaged_record_is_passed_over_and_counted(tmp_path, batch, clock):
     assert (status.rows, status.skipped) == (4, 1)
 
 
-def test_a_segment_of_an_unknown_format_stays(tmp_path, batch, clock):
-    fill(tmp_path, range(5), batch)
-    foreign = tmp_path / "spool" / "s1" / "w0" / "00000009.seg"
-    foreign.write_bytes(b"written by a later release")
-    with recorder(tmp_path, clock) as opened:
-        assert opened.drain_once().rows == 5
-        opened.drain_once()
-    assert segments_left(tmp_path) == [foreign]
-    assert read_status(tmp_path / "state").unreadable == 1
-
-
 def test_one_recorder_at_a_time(tmp_path, clock):
     with recorder(tmp_path, clock), pytest.raises(ConflictError, match="another recorder"):
         recorder(tmp_path, clock)

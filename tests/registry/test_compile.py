@@ -16,7 +16,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, OrdinalEncoder
 
-from holdfast.bundle.predictor import Outputs
+from holdfast.bundle.columns import from_polars
+from holdfast.bundle.predictor import Outputs, open_bundle
+from holdfast.errors import BundleError
 from holdfast.registry.compile import parity, to_onnx
 from holdfast.registry.converters import mended, prepared
 
@@ -107,6 +109,36 @@ def test_null_strings_are_answered_alike(
     assert manifest.predictor == "onnx", manifest.note
 
 
+@pytest.mark.parametrize("encoder", [OrdinalEncoder(), OneHotEncoder()])
+def test_a_category_the_original_fails_on_is_not_answered_by_the_compiled_one(
+    encoder: Any, make: Any, toy: Any, frame: pl.DataFrame
+) -> None:
+    transformer = ColumnTransformer([("text", encoder, ["city"])], remainder="passthrough")
+    estimator = make_pipeline(transformer, HistGradientBoostingClassifier(max_iter=5))
+    train = frame.head(450).select(toy.FEATURES).to_pandas()
+    estimator.fit(train, frame.head(450)["late"].to_numpy())
+    folder, manifest = make(estimator, toy.spec_of(), frame)
+    assert manifest.predictor == "onnx", manifest.note
+    predictor = open_bundle(folder)
+    known = from_polars(
+        frame.head(2).with_columns(city=pl.Series(["Oslo", None])), manifest.signature
+    )
+    np.testing.assert_allclose(
+        predictor.predict(known, 2).score,
+        estimator.predict_proba(
+            frame.head(2)
+            .with_columns(city=pl.Series(["Oslo", None]))
+            .select(toy.FEATURES)
+            .to_pandas()
+        )[:, 1],
+        atol=1e-6,
+    )
+    unseen = {**known, "city": np.array(["Oslo", "Paris"], dtype=object)}
+    with pytest.raises(BundleError, match="'city' holds a category") as caught:
+        predictor.predict(unseen, 2)
+    assert "Paris" not in str(caught.value)
+
+
 def test_what_has_no_converter_is_served_natively_and_says_why(
     make: Any, toy: Any, frame: pl.DataFrame
 ) -> None:
@@ -139,7 +171,7 @@ def test_a_conversion_that_hangs_is_left_behind(monkeypatch: pytest.MonkeyPatch)
     release = threading.Event()
     monkeypatch.setattr("holdfast.registry.compile._first_alike", lambda *_: release.wait(30))
     none: Any = None
-    made, why = to_onnx(none, (), "binary", none, {}, none, limit=timedelta(seconds=0.05))
+    made, why = to_onnx(none, "binary", {}, none, limit=timedelta(seconds=0.05))
     release.set()
     assert made is None
     assert why == "compiling took longer than 0 s"

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import queue
 import threading
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 import numpy as np
@@ -16,7 +20,15 @@ import pytest
 from holdfast.bundle.columns import Columns
 from holdfast.bundle.predictor import Outputs
 from holdfast.errors import BundleError
-from holdfast.records import Arm, BundleManifest, Field, PredictionBatch, Route, Signature
+from holdfast.records import (
+    Arm,
+    BundleManifest,
+    Field,
+    PredictionBatch,
+    Route,
+    ServerReport,
+    Signature,
+)
 from holdfast.serving.app import Application, create_app
 from holdfast.serving.limits import Limits
 from holdfast.serving.loader import Opened
@@ -221,19 +233,102 @@ async def call(
     )
 
 
+class Control:
+    """The two calls of the control plane that a server makes."""
+
+    def __init__(self, port: int = 0) -> None:
+        self.routes: dict[str, Route] = {}
+        self.reports: queue.Queue[ServerReport] = queue.Queue()
+        self.changed = threading.Condition()
+        self.tokens: set[str | None] = set()
+        self.closing = False
+        control = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                control.tokens.add(self.headers["Authorization"])
+                query = parse_qs(urlsplit(self.path).query)
+                assert query["server"] == ["s"]
+                since = json.loads(query["since"][0])
+                self.answer(msgspec.json.encode(control.wait(since, float(query["wait"][0]))))
+
+            def do_POST(self) -> None:
+                data = self.rfile.read(int(self.headers["Content-Length"]))
+                control.reports.put(ServerReport.from_json(data))
+                self.answer(b"{}")
+
+            def answer(self, body: bytes) -> None:
+                self.close_connection = control.closing
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: Any) -> None:
+                return None
+
+            def finish(self) -> None:
+                try:
+                    super().finish()
+                except OSError:
+                    return
+
+        class Quiet(ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, *_: Any) -> None:
+                return None
+
+        self.server = Quiet(("127.0.0.1", port), Handler)
+        self.port = self.server.server_port
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.01,))
+        self.thread.start()
+
+    def wait(self, since: dict[str, int], seconds: float) -> list[Route]:
+        def newer() -> list[Route]:
+            return [r for r in self.routes.values() if r.epoch > since.get(r.model, -1)]
+
+        with self.changed:
+            self.changed.wait_for(lambda: newer() or self.closing, min(seconds, 5))
+            return newer()
+
+    def order(self, route: Route) -> None:
+        with self.changed:
+            self.routes[route.model] = route
+            self.changed.notify_all()
+
+    def report(self, wanted: Callable[[ServerReport], bool]) -> ServerReport:
+        while True:
+            report = self.reports.get(timeout=10)
+            if wanted(report):
+                return report
+
+    def close(self) -> None:
+        with self.changed:
+            self.closing = True
+            self.changed.notify_all()
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+async def until(true: Callable[[], Any]) -> None:
+    """Lets others run until something has come to be."""
+    async with asyncio.timeout(10):
+        while not true():  # noqa: ASYNC110 (what is waited for has no event)
+            await asyncio.sleep(0)
+
+
 def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
     return asyncio.run(coroutine)
-
-
-@pytest.fixture
-def stand() -> Callable[..., Stand]:
-    return Stand
 
 
 @pytest.fixture(scope="session")
 def toys() -> Any:
     """The helpers above, for tests: a conftest cannot be imported."""
     return SimpleNamespace(
-        Toy=Toy, Stand=Stand, Kept=Kept, Clock=Clock, Shelf=Shelf, arm=arm, route=route, call=call,
-        run=run, ROW=ROW, INPUTS=INPUTS, CLASSES=CLASSES, NOW=NOW, signature_of=signature_of,
+        Control=Control, Toy=Toy, Stand=Stand, Kept=Kept, Clock=Clock, Shelf=Shelf, arm=arm,
+        route=route, call=call, run=run, until=until, ROW=ROW, INPUTS=INPUTS, CLASSES=CLASSES, NOW=NOW, signature_of=signature_of,
     )  # fmt: skip

@@ -46,7 +46,7 @@ def test_null_only_where_it_is_allowed(kind: Any) -> None:
     assert cells.values == [None]
     if kind != "string":
         assert np.isnat(cells.array[0]) if kind == "datetime" else np.isnan(cells.array[0])
-    with pytest.raises(RequestError, match="column 'a' must be .* row 0 holds null"):
+    with pytest.raises(RequestError, match=r"column 'a' must be .* row 0 holds null"):
         builder(Field(name="a", type=kind, nullable=False))([None])
 
 

@@ -41,7 +41,9 @@ def requests(draw: Any) -> list[dict[str, Any]]:
         cells["key"] = st.text("abc123-", min_size=1, max_size=10)
     names = draw(st.permutations(list(cells)))
     return draw(
-        st.lists(st.fixed_dictionaries({name: cells[name] for name in names}), min_size=1, max_size=4)
+        st.lists(
+            st.fixed_dictionaries({name: cells[name] for name in names}), min_size=1, max_size=4
+        )
     )
 
 
@@ -107,7 +109,10 @@ def test_a_row_means_the_same_everywhere(converter: Converter, rows: list[dict[s
                 "age": NUMBER,
                 "count": st.none() | st.integers(-(2**53), 2**53),
                 "member": st.none() | st.booleans(),
-                "city": st.none() | st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=8),
+                "city": st.none()
+                | st.text(
+                    st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=8
+                ),
                 "since": CELLS["since"],
             }
         ),

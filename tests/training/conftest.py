@@ -16,7 +16,7 @@ MODELS = '''
 """Training callables that work."""
 import pandas as pd
 import polars as pl
-from helpers import Doubler
+from helpers import MeanByCity
 
 FEATURES = ["amount", "minutes", "visits", "city", "vip"]
 
@@ -38,16 +38,9 @@ def sklearn_value(frame):
     model = make_pipeline(columns(), HistGradientBoostingRegressor(max_iter=5, random_state=0))
     return model.fit(frame[FEATURES], frame["label"])
 
-NUMBERS = ["amount", "minutes", "visits"]
-
 def xgboost_classes(frame):
     from xgboost import XGBClassifier
-    return Doubler(XGBClassifier(n_estimators=3), NUMBERS).fit(frame)
-
-def xgboost_plain(frame):
-    from xgboost import XGBClassifier
-    rows = frame.drop(columns=["label"])
-    return XGBClassifier(n_estimators=3).fit(rows, frame["label"])
+    return XGBClassifier(n_estimators=3).fit(frame.drop(columns=["label"]), frame["label"])
 
 def xgboost_booster(frame):
     import xgboost
@@ -78,43 +71,54 @@ def tell(frame):
     os.write(2, b"from the other end\\\\n")
     return Certain()
 
+def by_city(frame):
+    return MeanByCity().fit(frame)
+
 class Certain:
     """Predicts the first class, and has no probabilities."""
     def predict(self, rows):
         return [0] * len(rows)
+'''
 
-class WithGenerator(Certain):
-    def __init__(self):
-        self.rows = (row for row in [1])
+TRACKED = '''
+"""Training callables that use MLflow themselves."""
 
-def cannot_pickle(frame):
-    return WithGenerator()
+def autologged(frame):
+    import mlflow
+    from sklearn.linear_model import LogisticRegression
+    mlflow.autolog(log_models=False)
+    return LogisticRegression(C=0.5).fit(frame[["amount"]], frame["label"])
+
+def failing(frame):
+    import mlflow
+    with mlflow.start_run():
+        mlflow.log_param("mine", 1)
+        raise ValueError("no such luck")
 '''
 
 HELPERS = '''
-class Doubler:
-    """An estimator of the project itself."""
+def share(values):
+    return sum(values) / len(values)
 
-    def __init__(self, inner, columns):
-        self.inner, self.columns = inner, columns
+class MeanByCity:
+    """An estimator of the project itself, with a helper beside it."""
 
     def fit(self, frame):
-        self.inner.fit(frame[self.columns], frame["label"])
-        self.classes_ = self.inner.classes_
+        pairs = list(zip(frame["city"].to_list(), frame["label"].to_list()))
+        self.means = {city: share([y for c, y in pairs if c == city]) for city, _ in pairs}
         return self
 
     def predict(self, rows):
-        return self.inner.predict(rows[self.columns])
+        return [self.means.get(city, 0) > 0.5 for city in rows["city"]]
 
     def predict_proba(self, rows):
-        return self.inner.predict_proba(rows[self.columns])
+        values = [self.means.get(city, 0) for city in rows["city"]]
+        return [[1 - value, share([value])] for value in values]
 '''
 
 FAULTS = '''
 """Training callables that go wrong, each in its own way."""
 import os, signal, subprocess, sys, threading, time
-
-NOT_CALLABLE = 3
 
 def raises(frame):
     return deeper(frame)
@@ -133,9 +137,6 @@ def hoards(frame):
         rows.append(b"x" * 10_000_000)
         time.sleep(0.002)
 
-def out_of_memory(frame):
-    raise MemoryError
-
 def leaves(frame):
     sys.exit("enough")
 
@@ -153,29 +154,12 @@ def crashes(frame):
 def returns_nothing(frame):
     frame["label"].sum()
 
-def returns_class(frame):
-    return Failing
-
 class Failing:
     def predict(self, rows):
         raise KeyError("label")
 
-class Short:
-    def predict(self, rows):
-        return [1]
-
-class Nan:
-    def predict(self, rows):
-        return [float("nan")] * len(rows)
-
 def cannot_predict(frame):
     return Failing()
-
-def predicts_too_few(frame):
-    return Short()
-
-def predicts_nan(frame):
-    return Nan()
 
 class Fine:
     def predict(self, rows):
@@ -198,21 +182,6 @@ def as_pandas():
     gap = float("nan")
     return pd.DataFrame({"a": [1, 2], "s": ["x", None], "b": [True, None], "f": [1.5, gap]})
 
-def as_polars():
-    return pl.DataFrame({"a": [1, 2]})
-
-def lazily():
-    return pl.LazyFrame({"a": [1, 2]})
-
-def mixed():
-    return pd.DataFrame({"a": [1, "x"]})
-
-def objects():
-    return pl.DataFrame({"a": pl.Series([object()], dtype=pl.Object)})
-
-def nothing():
-    return None
-
 def fails():
     raise ConnectionError("no warehouse")
 
@@ -225,7 +194,13 @@ def where():
 @pytest.fixture(scope="session")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("project")
-    files = {"models": MODELS, "helpers": HELPERS, "faults": FAULTS, "loaders": LOADERS}
+    files = {
+        "models": MODELS,
+        "helpers": HELPERS,
+        "faults": FAULTS,
+        "loaders": LOADERS,
+        "tracked": TRACKED,
+    }
     for name, text in files.items():
         (root / f"{name}.py").write_text(text.lstrip().replace("\\\\n", "\\n"))
     (root / "needy.py").write_text("import no_such_package\n")

@@ -23,6 +23,9 @@ from holdfast.records.signature import Signature
 
 MANIFEST_FILE = "bundle.json"
 SIGNATURE_FILE = "bundle.sig"
+MODEL_FILE = "model.onnx"
+REFERENCE_FILE = "reference.json"
+LOCK_FILE = "environment.txt"
 FORMAT = 1
 _CHUNK = 1 << 20
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +21,9 @@ from holdfast.records.signature import Signature
 
 # ONNX has no null string. This stands for it: a character for private use, so no real value.
 NULL_TEXT = "\ue000null"
+
+# Metadata of the graph: for columns where the original fails on what it never saw, what it saw.
+KNOWN_VALUES = "holdfast.known"
 
 Feed = Callable[[Column], NDArray[Any]]
 
@@ -65,7 +69,11 @@ class OnnxModel:
                 "the compiled model wants inputs that its signature does not have",
                 "Register the version again.",
             )
-        self._feeds = [(entry.name, _FEEDS[entry.type]) for entry in inputs]
+        known_values = _known_values(session)
+        self._feeds = [
+            (entry.name, _only_known(_FEEDS[entry.type], entry.name, known_values.get(entry.name)))
+            for entry in inputs
+        ]
         decoder = Decoder(task, signature)
         self._decode = decoder.values if task == "regression" else decoder.probabilities
         self._outputs = [session.get_outputs()[-1].name]
@@ -80,6 +88,8 @@ class OnnxModel:
         try:
             feed = {name: shape(columns[name]) for name, shape in self._feeds}
             scores = self._run(self._outputs, feed)[0]
+        except BundleError:
+            raise
         except Exception as error:
             raise BundleError(
                 "bundle.failed",
@@ -106,6 +116,30 @@ def _session(model: bytes, threads: int) -> Any:
             f"ONNX Runtime {onnxruntime.__version__} cannot load the compiled model",
             "Upgrade onnxruntime to the version of environment.txt.",
         ) from error
+
+
+def _known_values(session: Any) -> dict[str, frozenset[str | int | None]]:
+    text = session.get_modelmeta().custom_metadata_map.get(KNOWN_VALUES, "{}")
+    values = msgspec.json.decode(text, type=dict[str, list[str | int]])
+    return {name: frozenset([*known, None]) for name, known in values.items()}
+
+
+def _only_known(feed: Feed, name: str, known: frozenset[str | int | None] | None) -> Feed:
+    """The feed, but failing on a value that the original would fail on."""
+    if known is None:
+        return feed
+
+    def checked(values: Column) -> NDArray[Any]:
+        for value in values.tolist():
+            if value not in known and value == value:
+                raise BundleError(
+                    "bundle.unseen_category",
+                    f"the column '{name}' holds a category that the model never saw",
+                    "Train with an encoder that bears it, such as handle_unknown='ignore'.",
+                )
+        return feed(values)
+
+    return checked
 
 
 def _floats(values: Column) -> NDArray[Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from holdfast.bundle.columns import Columns, count, from_values, to_values
-from holdfast.bundle.manifest import may_unpickle, read_file, verify
+from holdfast.bundle.manifest import MODEL_FILE, may_unpickle, read_file, verify
 from holdfast.errors import BundleError
 from holdfast.records.bundle import BundleManifest
 from holdfast.records.signature import Signature
@@ -145,7 +145,7 @@ def open_bundle(
     if manifest.predictor == "onnx":
         from holdfast.bundle.onnx import OnnxPredictor
 
-        return OnnxPredictor(manifest, read_file(path, manifest, "model.onnx"), threads=threads)
+        return OnnxPredictor(manifest, read_file(path, manifest, MODEL_FILE), threads=threads)
     from holdfast.bundle.native import load_native
 
     if manifest.native == "pickle" and not allow_pickle and not may_unpickle(path, key):

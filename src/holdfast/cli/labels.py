@@ -21,7 +21,9 @@ def labels() -> None:
 )
 @model_option
 @common
-def add(context: Context, file: str, kind: Literal["csv", "parquet", "jsonl"] | None, model: str | None) -> None:
+def add(
+    context: Context, file: str, kind: Literal["csv", "parquet", "jsonl"] | None, model: str | None
+) -> None:
     """Take in outcomes from FILE: CSV, Parquet or JSON lines.
 
     Columns: the spec's id and label, and its label_time when there is one (or id, label, time).

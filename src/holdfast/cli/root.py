@@ -87,7 +87,23 @@ def run() -> None:
     except HoldfastError as error:
         show(error, as_json)
         sys.exit(error.exit_status)
+    except Exception as error:  # noqa: BLE001 - a fault of ours must look like one
+        _fault(error, as_json)
+        sys.exit(1)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fault(error: Exception, as_json: bool) -> None:
+    if {"-v", "--verbose"} & set(sys.argv) or as_json:
+        import traceback
+
+        traceback.print_exception(error)
+    fault = HoldfastError(
+        "holdfast.fault",
+        f"a fault of Holdfast itself: {type(error).__name__}: {error}",
+        "Run it again with -v and report what it prints.",
+    )
+    show(fault, as_json)
 
 
 def show(error: HoldfastError, as_json: bool) -> None:

@@ -46,6 +46,16 @@ def nice_ticks(low: float, high: float, most: int = 5) -> list[float]:
     return [round(step * place, 10) for place in range(first, last + 1)]
 
 
+def tick_text(tick: float, ticks: Sequence[float]) -> str:
+    """A tick with as many digits as tell its neighbours apart.
+
+    >>> tick_text(0.1, [0.1, 0.125, 0.15]), tick_text(0.1, [0.0, 0.1])
+    ('0.100', '0.1')
+    """
+    digits = max(len(f"{one:.6f}".rstrip("0").partition(".")[2]) for one in ticks)
+    return f"{tick:.{digits}f}"
+
+
 def time_ticks(start: datetime, end: datetime, most: int) -> list[datetime]:
     """Full hours or midnights within a span, at most ``most`` of them."""
     step = next((one for one in _TIME_STEPS if (end - start) / one <= most), _TIME_STEPS[-1])

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from markupsafe import Markup, escape
 
-from holdfast.control.axes import Scale, nice_ticks, runs, time_text, time_ticks
+from holdfast.control.axes import Scale, nice_ticks, runs, tick_text, time_text, time_ticks
 from holdfast.control.contexts import Mark, QualityPoint
 from holdfast.control.words import loss, number, when
 
@@ -149,10 +149,11 @@ def _frame(
 
 
 def _grid(frame: _Frame) -> Iterator[str]:
-    for tick in nice_ticks(frame.y.low, frame.y.high):
+    levels = nice_ticks(frame.y.low, frame.y.high)
+    for tick in levels:
         y = frame.y(tick)
         yield f'<path class="grid" d="M{_LEFT} {y}H{frame.right}"/>'
-        yield f'<text class="axis end" x="{_LEFT - 8}" y="{y + 4:.1f}">{tick:.3g}</text>'
+        yield f'<text class="axis end" x="{_LEFT - 8}" y="{y + 4:.1f}">{tick_text(tick, levels)}</text>'
     end = frame.start + frame.x.high * frame.block
     ticks = time_ticks(frame.start, end, max(frame.width // 95, 2))
     for time in ticks:

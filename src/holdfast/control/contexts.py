@@ -17,6 +17,7 @@ from holdfast.records import (
     Finding,
     Incident,
     Job,
+    Metric,
     Release,
     ServerReport,
     Verdict,
@@ -215,7 +216,7 @@ class VersionLine:
 
     Args:
         role: ``live``, or the state of its newest release.
-        metric: the gate's metric with its interval, as text.
+        metric: the gate's metric on its held-out rows; None when it was not measured.
         served_by: ``onnx``, or ``native`` and why.
     """
 
@@ -223,7 +224,7 @@ class VersionLine:
     role: Badge | None
     verdict: Verdict | None
     outcome: Badge
-    metric: str
+    metric: Metric | None
     served_by: str
 
 
@@ -336,13 +337,18 @@ class RollbackPage:
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One entry of an incident's timeline."""
+    """One entry of an incident's timeline.
+
+    Args:
+        place: order among entries of the same time: causes come before what was done.
+    """
 
     at: datetime
     kind: str
     tone: Tone
     text: str
     who: str = ""
+    place: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,7 @@ def _strength(log_e: float, what: str, alpha: float) -> str:
         return ""
     stop = math.exp(Context(alpha=alpha).abort_at)
     value = math.exp(min(log_e, 13.8))
-    return f" (evidence that it {what}: {value:,.3g}; {stop:,.0f} stops it)"
+    return f" (e-value {value:,.3g} that it {what}; {stop:,.0f} would stop the release)"
 
 
 def _rows(count: int) -> str:

@@ -68,6 +68,7 @@ def templates() -> Environment:
     names = ("when", "exactly", "ago", "seconds", "number", "loss", "signed", "share", "short")
     environment.filters.update({name: getattr(words, name) for name in names})
     environment.filters["state_of"] = words.state_of
+    environment.filters["kind_of"] = words.kind_of
     environment.globals["asset"] = asset
     return environment
 

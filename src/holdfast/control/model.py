@@ -63,7 +63,7 @@ def model_page(container: Container, model: str, done: str | None = None) -> Mod
         incidents = store.incidents.list(tx, model, limit=20)
         events = store.events.list(tx, model=model, limit=RECENT)
     total, spark = hourly(container, model)
-    versions = _versions(container, model)
+    versions = _versions(container, model, spec.gate.metric)
     return ModelPage(
         title=model,
         at=now,
@@ -178,7 +178,7 @@ def _shares(route: Route | None) -> tuple[tuple[int, float], ...]:
     return tuple(sorted(((arm.version, arm.weight) for arm in arms), key=lambda one: -one[1]))
 
 
-def _versions(container: Container, model: str) -> tuple[VersionLine, ...]:
+def _versions(container: Container, model: str, metric: str) -> tuple[VersionLine, ...]:
     rows = versions_of(container, model)
     verdicts: dict[int, Verdict] = {}
     with container.store.read() as tx:
@@ -192,7 +192,7 @@ def _versions(container: Container, model: str) -> tuple[VersionLine, ...]:
             role=Badge(row.role, _ROLES.get(row.role, "quiet")) if row.role else None,
             verdict=verdicts.get(row.version.number),
             outcome=_OUTCOMES[row.verdict],
-            metric=row.metric,
+            metric=next((one for one in row.version.metrics if one.name == metric), None),
             served_by=row.served_by,
         )
         for row in rows

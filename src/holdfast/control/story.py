@@ -39,30 +39,29 @@ def incident_page(container: Container, incident_id: str) -> IncidentPage:
         incident=incident,
         findings=found,
         decisions=decided,
-        timeline=tuple(sorted(moments, key=lambda one: one.at)),
+        timeline=tuple(sorted(moments, key=lambda one: (one.at, one.place))),
     )
 
 
 def _opened(incident: Incident) -> Iterator[Moment]:
     how = "and somebody was paged" if incident.paged else "without a page"
-    yield Moment(
-        incident.opened_at, "opened", "bad", f"The incident was opened, {how}.", "holdfast"
-    )
+    text = f"The incident was opened, {how}."
+    yield Moment(incident.opened_at, "opened", "bad", text, "holdfast", place=2)
     if incident.closed_at is not None:
         text = f"The incident was closed: {incident.closed_because}"
-        yield Moment(incident.closed_at, "closed", "good", text)
+        yield Moment(incident.closed_at, "closed", "good", text, place=4)
 
 
 def _found(findings: Sequence[Finding]) -> Iterator[Moment]:
     for one in findings:
         tone: Tone = "bad" if one.pages else "warn"
-        yield Moment(one.at, kind_of(one), tone, one.sentence, "monitor")
+        yield Moment(one.at, kind_of(one), tone, one.sentence, "monitor", place=0)
 
 
 def _decided(decisions: Sequence[Decision]) -> Iterator[Moment]:
     for one in decisions:
         action = one.action.replace("_", " ")
-        yield Moment(one.at, f"decision: {action}", "busy", one.reason, "holdfast")
+        yield Moment(one.at, f"decision: {action}", "busy", one.reason, "holdfast", place=1)
 
 
 def _done(events: Sequence[Event], incident: Incident) -> Iterator[Moment]:
@@ -71,4 +70,5 @@ def _done(events: Sequence[Event], incident: Incident) -> Iterator[Moment]:
         within = end is None or event.at <= end + _BEFORE
         if within and (event.kind in _ACTIONS or event.kind.startswith("job.")):
             sentence = str(event.body.get("sentence", ""))
-            yield Moment(event.at, event.kind.replace(".", " "), "quiet", sentence, event.actor)
+            kind = event.kind.replace(".", " ")
+            yield Moment(event.at, kind, "quiet", sentence, event.actor, place=3)

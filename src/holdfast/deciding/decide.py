@@ -10,7 +10,7 @@ it to the next. The first that decides wins, so there is never more than one act
     retrain_quality    labels, or estimates on unbroken inputs, show that quality is lost
     retrain_drift      drift that persists on unbroken inputs, and costs more than is tolerated
     retrain_planned    new code, new data, or the schedule
-    alert              anything that pages, a broken input, silence, or drift that persists
+    alert              anything that pages, silence, and what does not page but persists
     nothing            always
 """
 
@@ -52,7 +52,7 @@ class State:
         last_retrain_at: when the last retraining began.
         retrains_in_30_days: how many began in the last thirty days.
         pending_action: the action under way, ``retrain`` or ``roll_back``; None when there is none.
-        consecutive_looks: subject of a drift finding → looks in a row that found it.
+        consecutive_looks: subject of a finding that does not page → looks in a row that found it.
         released_at: when the version went live.
         release_watching: whether it may still be rolled back by itself.
         previous_version: the version that would answer again.
@@ -97,10 +97,11 @@ class Situation:
 
     @property
     def persistent(self) -> tuple[Finding, ...]:
-        """Drift found in enough looks in a row."""
+        """Drift, and soft breaks of the contract, found in enough looks in a row."""
         looks = self.state.consecutive_looks
         least = self.policy.persistence
-        return tuple(one for one in self.of(*DRIFT_KINDS) if looks.get(one.subject, 1) >= least)
+        soft = (one for one in self.of(*DRIFT_KINDS, "contract") if not one.pages)
+        return tuple(one for one in soft if looks.get(one.subject, 1) >= least)
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +249,7 @@ def _alert(situation: Situation) -> Choice | None:
     worth = {
         one.id: one
         for one in situation.findings
-        if one.pages or one.kind in ("contract", "silence") or one in situation.persistent
+        if one.pages or one.kind == "silence" or one in situation.persistent
     }
     if not worth:
         return None

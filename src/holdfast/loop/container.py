@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from holdfast.recording.labels import LabelStore
     from holdfast.recording.log import PredictionLog
     from holdfast.registry.mlflow_registry import MlflowRegistry
-    from holdfast.store.store import Store
     from holdfast.store.blobs import LocalBlobs
+    from holdfast.store.store import Store
     from holdfast.training.user_code import LocalUserCode
 
 SERVER_SILENCE = timedelta(seconds=60)
@@ -62,8 +62,8 @@ class Container:
     @cached_property
     def store(self) -> Store:
         """The metadata, migrated to this version."""
-        from holdfast.store.store import Store
         from holdfast.store.database import Database
+        from holdfast.store.store import Store
 
         database = Database(self.settings.database_url)
         database.migrate()
@@ -137,7 +137,7 @@ class Container:
 
         times = []
         for folder in sorted(self.settings.folder("recorder").iterdir()):
-            status = read_status(folder)
+            status = read_status(folder) if folder.is_dir() else None
             if status is not None and status.watermark is not None:
                 times.append(status.watermark)
         return datetime.fromtimestamp(min(times), UTC) if times else None

@@ -35,9 +35,8 @@ def gather(container: Container, release: Release) -> Gathered:
     """What is known of a release now; for one that is not compared with anything, what was."""
     spec = container.spec(release.model)
     until = container.recorded_until()
-    running = release.state in (ReleaseState.SHADOW, ReleaseState.CANARY)
-    if not running or release.previous is None or until is None:
-        return Gathered(release.evidence, _context(container, spec, release, until, 0))
+    if not _compares(release) or until is None or release.previous is None:
+        return Gathered(release.evidence, _context(container, spec, until, 0))
     found = pairs(
         container.log.scan(release.model, release.started_at),
         container.labels.scan(release.model),
@@ -47,7 +46,7 @@ def gather(container: Container, release: Release) -> Gathered:
         until,
     )
     here = int((found["at"] >= release.step_at).sum())
-    context = _context(container, spec, release, until, here)
+    context = _context(container, spec, until, here)
     if not found.height:
         return Gathered(release.evidence, context)
     new = container.version(release.model, release.version)
@@ -57,9 +56,14 @@ def gather(container: Container, release: Release) -> Gathered:
     )
 
 
-def _context(
-    container: Container, spec: Spec, release: Release, until: datetime | None, here: int
-) -> Context:
+def _compares(release: Release) -> bool:
+    """Whether there are rows to compare: also a while after it went live, for late labels."""
+    if release.state == ReleaseState.WATCHED:
+        return bool(release.plan)
+    return release.state in (ReleaseState.SHADOW, ReleaseState.CANARY)
+
+
+def _context(container: Container, spec: Spec, until: datetime | None, here: int) -> Context:
     delay = None if until is None else label_delay(container, spec, until)
     latency = spec.gate.max_latency_p99
     return Context(
@@ -96,6 +100,7 @@ def _compared(
         error_old=(found["error_b"] != "").to_numpy(),
         expected=release.expected_disagreement,
         margin=spec.gate.slice_margin,
+        tolerance=spec.gate.slice_margin,
         truth=truth,
         labelled=known,
         label_at=found["received_at"].dt.epoch("us").fill_null(0).to_numpy() / 1e6,

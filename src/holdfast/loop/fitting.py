@@ -16,7 +16,14 @@ from holdfast.errors import HoldfastError
 from holdfast.loop.container import Container
 from holdfast.monitoring.freeze import freeze, loss_scale
 from holdfast.records import (
-    BundleManifest, DatasetVersion, Job, Metric, Reference, Run, Signature, digest,
+    BundleManifest,
+    DatasetVersion,
+    Job,
+    Metric,
+    Reference,
+    Run,
+    Signature,
+    digest,
 )  # fmt: skip
 from holdfast.registry.build import build_bundle
 from holdfast.spec import Spec

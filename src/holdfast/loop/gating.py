@@ -113,9 +113,7 @@ def _evidence(
         score=_score(candidate, test),
         champion=None if champion is None else champion.number,
         champion_score=(
-            None
-            if champion is None
-            else _aligned(_open(container, champion), test, signature)
+            None if champion is None else _aligned(_open(container, champion), test, signature)
         ),
         classes=signature.classes,
         positive=signature.classes[signature.positive] if binary else 1,
@@ -152,9 +150,7 @@ def _score(predictor: Predictor, rows: pl.DataFrame) -> np.ndarray[Any, Any]:
     return predictor.predict(columns, count(columns)).score
 
 
-def _aligned(
-    champion: Predictor, rows: pl.DataFrame, signature: Signature
-) -> np.ndarray[Any, Any]:
+def _aligned(champion: Predictor, rows: pl.DataFrame, signature: Signature) -> np.ndarray[Any, Any]:
     """The champion's score with its class probabilities in the candidate's order of classes."""
     score = _score(champion, rows)
     known = champion.manifest.signature.classes

@@ -17,7 +17,6 @@ from holdfast.loop.container import Container
 from holdfast.recording.labels import read_labels, unknown
 from holdfast.records import Record
 
-
 Format = Literal["csv", "parquet", "jsonl"]
 
 

@@ -23,6 +23,8 @@ from holdfast.records import Reference
 
 log = logging.getLogger("holdfast")
 
+LAST_ROUNDS = 200
+
 
 class Summarising:
     """Counts the live rows of each version over the cells of its bundle's reference.
@@ -60,9 +62,7 @@ class Summarising:
         if rows["score"].null_count() == rows.height:  # multiclass: the largest probability
             rows = rows.with_columns(score=pl.col("scores").list.max())
         slices = sorted({s.slice.partition("=")[0] for s in reference.summaries if s.slice})
-        return count(
-            rows, reference, model=model, version=version, slices=slices, columns=columns
-        )
+        return count(rows, reference, model=model, version=version, slices=slices, columns=columns)
 
     def _reference(self, model: str, version: int) -> Reference | None:
         key = f"{model}/{version}"
@@ -106,7 +106,10 @@ def run(project: Path) -> int:
     )
     with recorder:
         recorder.run(stop)
-        recorder.drain_once()
+        # A server that still writes keeps it busy, so the last rounds are bounded.
+        for _ in range(LAST_ROUNDS):
+            if not recorder.drain_once().lag_bytes:
+                break
     return 0
 
 

@@ -17,6 +17,7 @@ from holdfast.records import Arm, Evidence, Release, ReleaseState, Route, Transi
 from holdfast.release.arms import route_for
 from holdfast.release.plan import plan
 from holdfast.release.rules import next_transition
+from holdfast.release.states import move
 
 
 class Releasing:
@@ -153,14 +154,7 @@ class Releasing:
     def _move(
         self, release: Release, transition: Transition, actor: str, evidence: Evidence
     ) -> Release:
-        moved_on: Release = replace(
-            release,
-            state=transition.state,
-            step=transition.step,
-            step_at=self._container.clock.now(),
-            reason=transition.reason,
-            evidence=evidence,
-        )
+        moved_on = move(release, transition, evidence, self._container.clock.now())
         new = self._router.arm(release.model, release.version)
         old = None
         if release.previous is not None:

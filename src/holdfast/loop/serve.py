@@ -20,8 +20,8 @@ from holdfast.bundle.manifest import bundle_digest, read_manifest
 from holdfast.errors import UsageError
 from holdfast.loop.clock import make_clock
 from holdfast.loop.settings import CONTROL_PORT, Settings, load_settings, prepare
-from holdfast.records import Arm, Route
 from holdfast.recording.spool import FileSpool
+from holdfast.records import Arm, Route
 from holdfast.serving.follow import ControlAddress
 from holdfast.serving.loader import bundle_loader
 from holdfast.serving.options import ServeOptions
@@ -67,7 +67,7 @@ def run(project: Path, asked: Request) -> int:
     return serve(
         options,
         clock=clock,
-        open_spool=lambda writer: FileSpool(spool_root / writer, limit_bytes=limit),
+        open_spool=lambda writer: FileSpool(spool_root, limit, writer=writer),
         load=bundle_loader(key=find_key(), allow_pickle=allow),
         command=[sys.executable, "-m", "holdfast.cli", *sys.argv[1:]],
         announce=lambda url: print(f"predictions at {url}", file=sys.stderr),  # noqa: T201
@@ -80,10 +80,13 @@ def _options(settings: Settings, declared: Serve, asked: Request) -> ServeOption
         return getattr(declared, name) if given is None else given
 
     token = settings.token
+    follow = ControlAddress(url=control_url(settings), token=token or "")
     options = ServeOptions(
         server=os.environ.get("HOLDFAST_SERVER") or socket.gethostname(),
         home=settings.home,
-        control=None if asked.bundle else ControlAddress(url=control_url(settings), token=token or ""),
+        control=None
+        if asked.bundle
+        else ControlAddress(url=control_url(settings), token=token or ""),
         routes=[_fixed(settings, asked.bundle)] if asked.bundle else [],
         spool_full=declared.spool_full,
         tokens=[hashlib.sha256(token.encode()).hexdigest()] if token else [],

@@ -13,7 +13,7 @@ from holdfast.spec import Spec
 from holdfast.training.code import code_version
 
 
-def new_code(container: Container, spec: Spec, version: Version) -> str:
+def new_code(spec: Spec, version: Version) -> str:
     """Digest of the project's code, when the spec asks to watch it and it is not the version's."""
     if "code" not in spec.retrain.on:
         return ""

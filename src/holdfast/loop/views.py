@@ -1,4 +1,4 @@
-"""What people ask of an installation, each as one documented record: for pages, API and commands."""
+"""What people ask of an installation, one documented record each: for pages, API, commands."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def versions_of(container: Container, model: str) -> list[VersionRow]:
     """Every version of a model, newest first."""
     store = container.store
     metric = container.spec(model).gate.metric
-    versions = sorted(container.registry.versions(model), key=lambda v: v.number, reverse=True)
+    versions = container.ask(store.versions.list, model, 10_000)
     with store.read() as tx:
         route = store.routes.current(tx, model)
         rows = []

@@ -94,7 +94,7 @@ class Watching:
         """Writes findings and decision and queues what was decided, all in one transaction."""
         model, now = version.model, self._container.clock.now()
         plans = _Plans(
-            new_code(self._container, spec, version),
+            new_code(spec, version),
             newer_data(self._container, spec, version),
             schedule_due(self._container, spec, now),
         )

@@ -29,6 +29,7 @@ ONE_CELL = 0.999
 CHANCE = 0.01
 UNIT_RANK = 0.7
 UNIT_RATIO = np.log(1.6)
+_FEW = 30
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -177,7 +178,7 @@ def _one_cell(bins: Bins, counts: NDArray[np.int64]) -> Flags:
     rows = filled.sum(axis=1)
     inner = filled.copy()
     inner[:, list(outside(bins))] = 0
-    return np.asarray((inner.max(axis=1, initial=0) >= ONE_CELL * rows) & (rows >= 30))
+    return np.asarray((inner.max(axis=1, initial=0) >= ONE_CELL * rows) & (rows >= _FEW))
 
 
 def _unit(
@@ -192,7 +193,8 @@ def _unit(
         ratio = np.abs(np.log(_mean(counts, middles) / usual))
     rank = effect_of(bins, before, counts).value
     floor = max(UNIT_RANK, reference.usual.get(bins.column, 0.0) + 0.2)
-    moved = (rank > floor) & ~(ratio < UNIT_RATIO)
+    present = counts[:, :-1].sum(axis=1) >= _FEW
+    moved = (rank > floor) & ~(ratio < UNIT_RATIO) & present
     words = "of the way beyond the held-out rows, as after a change of unit"
     never = np.zeros(len(counts), dtype=np.bool_)
     yield Clause("unit", rank, 0.0, never, _jumped(rank - floor + 2 * CALM, moved), words)

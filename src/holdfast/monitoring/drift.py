@@ -82,23 +82,24 @@ def drift(
     Args:
         reference: the held-out rows.
         blocks: consecutive blocks of one version, without slices.
-        minimum: fewest rows of a block.
+        minimum: fewest rows of a block; for numbers, those that are not null.
         pages_per_month: false declarations that are tolerated, over all columns, before the
             demand on the effect.
         minimum_effect: smallest distance worth a word, in [0, 1]. 0.1 is a shift of about 0.18
             standard deviations, or one row in ten in another category.
     """
     known = counts_of(reference.summaries[0])
-    enough = blocks.rows >= minimum
     parts = []
     for bins in reference.bins:
         counts = blocks.counts[bins.column]
+        enough = _present(bins, counts) >= minimum
         log_e = np.where(enough, log_e_of(bins, known[bins.column], counts), 0.0)
         parts.append((bins, counts, log_cusum(log_e)))
     alpha = min(pages_per_month * blocks.length.total_seconds() / MONTH, MOST_ALPHA)
     proven = _proven([log_m for _, _, log_m in parts], alpha)
     result = []
     for (bins, counts, log_m), sure in zip(parts, proven, strict=True):
+        enough = _present(bins, counts) >= minimum
         distance = effect_of(bins, known[bins.column], counts)
         floor = max(minimum_effect, reference.usual.get(bins.column, 0.0))
         low = np.where(enough, distance.low(), np.nan)
@@ -119,6 +120,12 @@ def drift(
             )
         )
     return tuple(result)
+
+
+def _present(bins: Bins, counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(N,) rows an effect is measured on: numeric distances leave the nulls aside."""
+    kept = counts[:, :-1] if bins.kind == "numeric" else counts
+    return np.asarray(kept.sum(axis=1))
 
 
 def _proven(log_ms: list[Floats], alpha: float) -> Flags:

@@ -65,7 +65,7 @@ def freeze(
         slices: columns whose values get reference summaries of their own; the 50 most frequent
             with at least 100 rows.
         model: name that is written into the summaries.
-        version: number that is written into the summaries; 0 while it has none.
+        version: likewise; 0 while it has none.
         at: (n,) time of each row. With it the reference learns how much days commonly differ,
             without which real data, which has weather and seasons, looks broken every day.
 
@@ -77,17 +77,13 @@ def freeze(
     names = [PREDICTION, *(name for name in features if name != PREDICTION)]
     loss = np.asarray(losses, dtype=np.float64)
     series = {name: column_of(columns, name) for name in names}
-    half = (_HALF,) if task == "binary" else ()
-    bins = {
-        name: make_bins(name, series[name], half if name == PREDICTION else ()) for name in names
-    }
+    bins = {name: make_bins(name, series[name], _also(name, task)) for name in names}
     binned = {name: index(series[name], bins[name]) for name in names}
     days = None if at is None else at.dt.epoch("us").to_numpy() // 86_400_000_000
-    start = _EPOCH if at is None else _first_hour(at)
-    everything = np.ones(columns.height, dtype=np.bool_)
-    chosen = {"": everything, **_slice_rows(columns, slices)}
+    chosen = {"": np.ones(columns.height, dtype=np.bool_), **_slice_rows(columns, slices)}
     summaries = tuple(
-        _summary(model, version, start, key, bins, binned, rows) for key, rows in chosen.items()
+        _summary(model, version, _first_hour(at), key, bins, binned, rows)
+        for key, rows in chosen.items()
     )
     outcome = np.asarray(truth, dtype=np.float64)
     spread = 0.0 if days is None else long_run_spread(loss, days)
@@ -106,6 +102,11 @@ def freeze(
         usual={} if days is None else _usual(bins, binned, days),
         loss_spread=spread,
     )
+
+
+def _also(name: str, task: Task) -> tuple[float, ...]:
+    """Edges a column must have."""
+    return (_HALF,) if name == PREDICTION and task == "binary" else ()
 
 
 def loss_scale(truth: ArrayLike, prediction: ArrayLike | None) -> float:
@@ -178,7 +179,9 @@ def _error(loss: Floats, days: NDArray[np.int64] | None, spread: float) -> float
     return float(np.sqrt(variance))
 
 
-def _first_hour(at: pl.Series) -> datetime:
+def _first_hour(at: pl.Series | None) -> datetime:
+    if at is None:
+        return _EPOCH
     first = at.cast(pl.Datetime("us")).dt.truncate("1h").min()
     assert isinstance(first, datetime)
     return first.replace(tzinfo=UTC)

@@ -76,7 +76,7 @@ def look(
     positive: ClassLabel = 1,
     metrics: Sequence[str] = (),
 ) -> Look:
-    """Looks at one version.
+    """Looks at one version of a model in production.
 
     Args:
         reference: from its bundle.
@@ -86,7 +86,7 @@ def look(
         policy: ``[monitor]`` of the spec.
         task: what is predicted.
         model: whose predictions they are.
-        version: whose predictions they are.
+        version: its number.
         since: when it went live; blocks begin at the full hour (for blocks of days, at midnight).
         until: nothing later is looked at; summaries count in complete blocks only.
         classes: class labels.
@@ -110,20 +110,12 @@ def look(
     alarm = monitor_loss(
         known, reference, policy, model=model, version=version, since=since, until=until
     )
-    findings = [
-        *([alarm] if alarm else []),
-        *_estimated(estimates, seen, reference, policy, model, version),
-        *contract_findings(
-            reference, seen, parts, model=model, version=version, minimum=policy.minimum
-        ),
-        *_drifted(moved, seen, model, version),
-        *_silent(seen, model, version),
-    ]
+    found = _found(alarm, estimates, moved, seen, parts, reference, policy, model, version)
     return Look(
         until=since + len(seen.starts) * length,
         starts=seen.starts,
         rows=tuple(seen.rows.tolist()),
-        findings=tuple(sorted(findings, key=lambda one: not one.pages)),
+        findings=found,
         drift=moved,
         estimates=estimates,
         quality=quality(
@@ -132,6 +124,30 @@ def look(
         ),
         labels=known.height,
     )  # fmt: skip
+
+
+def _found(
+    alarm: Finding | None,
+    estimates: Sequence[Estimate],
+    moved: Sequence[Drift],
+    seen: Blocks,
+    parts: dict[str, Blocks],
+    reference: Reference,
+    policy: Monitor,
+    model: str,
+    version: int,
+) -> tuple[Finding, ...]:
+    """All findings, those that page first."""
+    found = [
+        *([alarm] if alarm else []),
+        *_estimated(estimates, seen, reference, policy, model, version),
+        *contract_findings(
+            reference, seen, parts, model=model, version=version, minimum=policy.minimum
+        ),
+        *_drifted(moved, seen, model, version),
+        *_silent(seen, model, version),
+    ]
+    return tuple(sorted(found, key=lambda one: not one.pages))
 
 
 def _whole_hours(length: timedelta) -> timedelta:

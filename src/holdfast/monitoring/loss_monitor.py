@@ -7,7 +7,15 @@ at most the held-out loss (upper bound) + tolerance", valid at every label witho
 That hypothesis speaks of each label given its past, and on a day of storms it is broken without
 anything being wrong with the model. Where the reference knows how much days differ
 (``loss_spread``), a second detector over block means, in units of that spread, must agree. Two
-detectors that must agree alarm no more often than either alone.
+detectors that must agree alarm no more often than either alone. The second is centred on the
+held-out mean + tolerance, not on its upper bound: the first already pays for that uncertainty.
+
+It is approximate: days are taken as nearly normal, and their spread comes from few of them.
+Simulated with 900 labels a day, days that vary by 0.055 and follow one another with correlation
+0 / 0.3 / 0.5, spread learned from 24 days, 60 streams of three months each and a budget of 1.5
+false pages a stream: 2 / 10 / 13 streams paged without a change (label detector alone: 52 / 46 /
+44; both on the upper bound: 0 / 5 / 5). A rise of 0.09 was found after 5 / 7 / 7 days and never
+missed (both on the upper bound: 10 / 12 / 9 days, 5 / 8 / 16 of 60 missed).
 """
 
 from __future__ import annotations
@@ -73,7 +81,7 @@ def monitor_loss(
     log_m = cusum(losses, mu0)
     block = (arrived - _micros(since)) // _span(policy.block)
     complete = int((until - since) / policy.block)
-    agrees = _blocks_agree(losses, block, complete, mu0, reference.loss_spread, policy)
+    agrees = _blocks_agree(losses, block, complete, reference, policy)
     alarm = open_alarm(losses, log_m, mu0, (log_m >= threshold) & agrees)
     if alarm is None:
         return None
@@ -136,18 +144,19 @@ def open_alarm(losses: Floats, log_m: Floats, mu0: float, on: NDArray[np.bool_])
 
 
 def _blocks_agree(
-    losses: Floats, block: Micros, complete: int, mu0: float, spread: float, policy: Monitor
+    losses: Floats, block: Micros, complete: int, reference: Reference, policy: Monitor
 ) -> NDArray[np.bool_]:
     """(n,) whether the detector over complete blocks agreed when each label came."""
+    spread, centre = reference.loss_spread, min(reference.loss + policy.tolerance, MOST_MEAN)
     if spread <= 0:
         return np.ones(losses.size, dtype=np.bool_)
     found, first, inverse = np.unique(block, return_index=True, return_inverse=True)
     rows = np.bincount(inverse)
     means = np.bincount(inverse, weights=losses) / rows
-    error = np.sqrt(spread**2 + mu0 * (1 - mu0) / rows)
+    error = np.sqrt(spread**2 + centre * (1 - centre) / rows)
     budget = policy.pages_per_month * REALISED_SHARE
     threshold = threshold_for(budget, looks_per_month(policy.block))
-    over = (gaussian_cusum((means - mu0) / error) >= threshold) & (found < complete)
+    over = (gaussian_cusum((means - centre) / error) >= threshold) & (found < complete)
     # A label knows the blocks before its own; the last of a block closes it.
     agrees = np.concatenate([[False], over[:-1]])[inverse]
     agrees[np.append(first[1:], losses.size) - 1] = over

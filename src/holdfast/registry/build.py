@@ -13,7 +13,13 @@ import numpy as np
 import polars as pl
 
 from holdfast.bundle.columns import Columns, concatenate, count, from_polars, take
-from holdfast.bundle.manifest import verify, write_bundle
+from holdfast.bundle.manifest import (
+    LOCK_FILE,
+    MODEL_FILE,
+    REFERENCE_FILE,
+    verify,
+    write_bundle,
+)
 from holdfast.bundle.native import load_estimator
 from holdfast.bundle.onnx import OnnxModel
 from holdfast.bundle.predictor import Outputs, write_golden
@@ -22,13 +28,10 @@ from holdfast.records.bundle import BundleManifest
 from holdfast.records.signature import Signature
 from holdfast.records.summary import Reference
 from holdfast.registry.compile import to_onnx
-from holdfast.registry.original import Original, examine, null_rows, predict_as_user, store
+from holdfast.registry.original import Original, edge_rows, examine, predict_as_user, store
 from holdfast.registry.signature import classes_of, infer_signature
 from holdfast.spec import Spec
 
-MODEL_FILE = "model.onnx"
-REFERENCE_FILE = "reference.json"
-LOCK_FILE = "environment.txt"
 GOLDEN_ROWS = 32
 PARITY_ROWS = 20_000
 
@@ -122,17 +125,16 @@ def _fill(draft: Path, material: Material, now: datetime, key: bytes) -> BundleM
     features = material.train.select(spec.data.features)
     sample = _sample(test, PARITY_ROWS)
     original = examine(estimator, features, spec.model.frame, task, signature, sample)
-    nulls = null_rows(sample, original.signature)
-    rows = concatenate([sample, nulls])
+    edges = edge_rows(sample, original)
+    rows = concatenate([sample, edges])
     expected = predict_as_user(original.model, rows)
 
-    names = original.recipe.names
-    compiled, parity = to_onnx(estimator, names, task, original.signature, rows, expected)
+    compiled, parity = to_onnx(original, task, rows, expected)
     native, storage_note = store(draft, original, pickled, task, rows, expected)
     if compiled is not None:
         (draft / MODEL_FILE).write_bytes(compiled)
     predict = _served(original, compiled, task)
-    golden = concatenate([_sample(test, GOLDEN_ROWS - min(count(nulls), GOLDEN_ROWS // 2)), nulls])
+    golden = concatenate([_sample(test, GOLDEN_ROWS - min(count(edges), GOLDEN_ROWS // 2)), edges])
     golden = take(golden, slice(0, GOLDEN_ROWS))
     write_golden(draft, golden, predict(golden))
     reference = material.reference

@@ -107,6 +107,42 @@ def _new_client(tracking_uri: str, registry_uri: str) -> Any:
         return mlflow.MlflowClient(tracking_uri, registry_uri)
 
 
+def ensure_experiment(client: Any, name: str, root: Path | None) -> str:
+    """The id of an experiment, made when there is none; ``root`` is where its files go.
+
+    Raises:
+        ConflictError: when it was deleted.
+    """
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            location = root.resolve().as_uri() if root is not None else None
+            return str(client.create_experiment(name, artifact_location=location))
+        except Exception:
+            # Another process may have been first.
+            found = client.get_experiment_by_name(name)
+            if found is None:
+                raise
+    if found.lifecycle_stage != "active":
+        raise ConflictError(
+            "registry.deleted_experiment",
+            f"MLflow's experiment '{name}' was deleted",
+            "Restore it: mlflow experiments restore.",
+        )
+    return str(found.experiment_id)
+
+
+def ensure_model(client: Any, name: str) -> None:
+    """Makes a registered model when there is none."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
 def _in_our_words(error: Any, uri: str) -> NotFoundError | UnavailableError | ConflictError:
     message = without_credentials(next(iter(str(error).splitlines()), "")[:300])
     if error.error_code == "RESOURCE_DOES_NOT_EXIST":

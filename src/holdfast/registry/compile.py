@@ -17,26 +17,26 @@ import numpy as np
 
 from holdfast.bundle.columns import Columns
 from holdfast.bundle.native import booster_library
-from holdfast.bundle.onnx import OnnxModel
+from holdfast.bundle.onnx import KNOWN_VALUES, OnnxModel
 from holdfast.bundle.predictor import PROBABILITY_TOLERANCE, Outputs
-from holdfast.records.signature import Field, Signature
+from holdfast.records.signature import Field
 from holdfast.registry.converters import (
     first_step,
     mended,
     prepared,
     register_boosters,
 )
+from holdfast.registry.original import Original
 
 MAX_BEYOND = 0.001
+MAX_KNOWN = 10_000
 TIME_LIMIT = timedelta(minutes=2)
 VALUE_TOLERANCE = 1e-4
 
 
 def to_onnx(
-    estimator: Any,
-    names: tuple[str, ...],
+    original: Original,
     task: str,
-    signature: Signature,
     columns: Columns,
     expected: Outputs,
     *,
@@ -45,10 +45,8 @@ def to_onnx(
     """The estimator as ONNX, if it answers alike on held-out rows.
 
     Args:
-        estimator: fitted, as the training callable returned it.
-        names: the columns it takes, in its order.
+        original: the fitted estimator, examined.
         task: ``binary``, ``multiclass`` or ``regression``.
-        signature: the columns and classes.
         columns: held-out rows.
         expected: what the original answers for them.
         limit: longest the conversion may take.
@@ -60,7 +58,7 @@ def to_onnx(
 
     def work() -> None:
         try:
-            found.append(_first_alike(estimator, names, task, signature, columns, expected))
+            found.append(_first_alike(original, task, columns, expected))
         except Exception as error:  # noqa: BLE001 - third-party converters raise anything
             found.append((None, f"cannot be compiled: {_first_line(error)}"))
 
@@ -74,23 +72,20 @@ def to_onnx(
 
 
 def _first_alike(
-    estimator: Any,
-    names: tuple[str, ...],
-    task: str,
-    signature: Signature,
-    columns: Columns,
-    expected: Outputs,
+    original: Original, task: str, columns: Columns, expected: Outputs
 ) -> tuple[bytes | None, str]:
-    fields = {field.name: field for field in signature.inputs}
-    inputs = [fields[name] for name in names]
+    fields = {field.name: field for field in original.signature.inputs}
+    inputs = [fields[name] for name in original.recipe.names]
     for field in inputs:
         if field.type == "datetime":
             return None, f"cannot be compiled: '{field.name}' is a datetime"
+        if len(original.known.get(field.name, ())) > MAX_KNOWN:
+            return None, f"cannot be compiled: '{field.name}' has too many categories"
     why = ""
-    for candidate, integers in _candidates(estimator, len(inputs)):
+    for candidate, integers in _candidates(original.estimator, len(inputs)):
         try:
-            data = _convert(candidate, inputs, task, integers=integers)
-            actual = OnnxModel(data, task, signature).predict(columns)
+            data = _convert(candidate, inputs, task, original.known, integers=integers)
+            actual = OnnxModel(data, task, original.signature).predict(columns)
         except Exception as error:  # noqa: BLE001 - third-party converters raise anything
             why = why or f"cannot be compiled: {_first_line(error)}"
             continue
@@ -131,7 +126,14 @@ def _wrapped_xgboost(booster: Any) -> Any:
     return wrapper
 
 
-def _convert(estimator: Any, inputs: list[Field], task: str, *, integers: bool) -> bytes:
+def _convert(
+    estimator: Any,
+    inputs: list[Field],
+    task: str,
+    known: dict[str, list[str | int]],
+    *,
+    integers: bool,
+) -> bytes:
     from skl2onnx import convert_sklearn
 
     opset = register_boosters(estimator)
@@ -140,6 +142,8 @@ def _convert(estimator: Any, inputs: list[Field], task: str, *, integers: bool) 
     with warnings.catch_warnings(), mended():
         warnings.simplefilter("ignore")
         model = convert_sklearn(estimator, initial_types=types, options=options, target_opset=opset)
+    entry = model.metadata_props.add()
+    entry.key, entry.value = KNOWN_VALUES, json.dumps(known)
     data: bytes = model.SerializeToString()
     return data
 

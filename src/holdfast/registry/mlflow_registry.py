@@ -11,14 +11,13 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from holdfast.bundle.manifest import bundle_digest, verify
 from holdfast.errors import BundleError, ConflictError, NotFoundError
 from holdfast.records.bundle import BundleManifest
 from holdfast.records.run import Metric, Run
 from holdfast.records.version import Version
-from holdfast.registry.client import Client
+from holdfast.registry.client import Client, ensure_experiment, ensure_model
 from holdfast.registry.lineage import JOB_TAG, lineage_tags, version_of
 from holdfast.registry.mlmodel import BUNDLE_FOLDER, write_mlmodel
 
@@ -54,7 +53,8 @@ class MlflowRegistry:
             The run id.
         """
         with self._client.calls() as client:
-            experiment = self._experiment(client, model)
+            root = None if self._client.remote else self._artifact_root / model
+            experiment = ensure_experiment(client, model, root)
             found = client.search_runs([experiment], f"tags.`{JOB_TAG}` = '{_quoted(job)}'")
             if found:
                 run = str(found[0].info.run_id)
@@ -150,7 +150,7 @@ class MlflowRegistry:
             with tempfile.TemporaryDirectory(prefix="holdfast-") as work:
                 write_mlmodel(Path(work), folder, manifest, run.id)
                 client.log_artifacts(run.id, work, ARTIFACT_PATH)
-            _ensure_model(client, name)
+            ensure_model(client, name)
             source = f"{client.get_run(run.id).info.artifact_uri}/{ARTIFACT_PATH}"
             # All tags come with the creation: a version is never there without its lineage.
             made = client.create_model_version(
@@ -255,25 +255,6 @@ class MlflowRegistry:
             local.rename(target)
         return target
 
-    def _experiment(self, client: Any, model: str) -> str:
-        found = client.get_experiment_by_name(model)
-        if found is None:
-            root = None if self._client.remote else (self._artifact_root / model).resolve().as_uri()
-            try:
-                return str(client.create_experiment(model, artifact_location=root))
-            except Exception:
-                # Another process may have been first.
-                found = client.get_experiment_by_name(model)
-                if found is None:
-                    raise
-        if found.lifecycle_stage != "active":
-            raise ConflictError(
-                "registry.deleted_experiment",
-                f"MLflow's experiment '{model}' was deleted",
-                "Restore it: mlflow experiments restore.",
-            )
-        return str(found.experiment_id)
-
     def _version_of_job(self, model: str, job: str) -> Version | None:
         where = f"name = '{_quoted(model)}' and tags.`{JOB_TAG}` = '{_quoted(job)}'"
         return next(iter(self._search(where)), None)
@@ -291,16 +272,6 @@ class MlflowRegistry:
                 if not token:
                     break
         return sorted(found, key=lambda version: version.number)
-
-
-def _ensure_model(client: Any, name: str) -> None:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        client.create_registered_model(name)
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
 
 
 def _folder_name(address: str) -> str:

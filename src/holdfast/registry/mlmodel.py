@@ -11,10 +11,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from holdfast.bundle.manifest import LOCK_FILE
 from holdfast.bundle.predictor import read_golden
 from holdfast.records.bundle import BundleManifest
 from holdfast.records.signature import Field, Signature
-from holdfast.registry.build import LOCK_FILE
 
 BUNDLE_FOLDER = "bundle"
 LOADER = "holdfast.bundle.pyfunc"

@@ -20,17 +20,25 @@ from holdfast.records.signature import Field, Signature
 
 Storage = Literal["pickle", "xgboost", "lightgbm"]
 NUMBERS = ("double", "long", "boolean")
+_UNSEEN: dict[str, str | int] = {"string": "never seen before", "long": 2**40 + 1}
+_PLAIN = {"string": pl.String, "long": pl.Int64}
 NO_PROBABILITIES = "it has no predict_proba, so its probabilities are 0 or 1"
 
 
 class Original(NamedTuple):
-    """An estimator, the frame it takes, and its signature with the nulls it was seen to bear."""
+    """An estimator, the frame it takes, and what it was seen to bear.
+
+    Args:
+        signature: a column is nullable only if the estimator bears nulls there.
+        known: for each column where it fails on a category it never saw, those it saw.
+    """
 
     estimator: Any
     recipe: FrameRecipe
     model: NativeModel
     signature: Signature
     note: str
+    known: dict[str, list[str | int]]
 
 
 def examine(
@@ -61,7 +69,13 @@ def examine(
     honest = task == "regression" or hasattr(estimator, "predict_proba")
     note = "" if honest or booster_library(estimator) else NO_PROBABILITIES
     signature = msgspec.structs.replace(signature, inputs=inputs)
-    return Original(estimator, recipe, model, signature, note)
+    known = {
+        field.name: train.get_column(field.name).drop_nulls().cast(_PLAIN[field.type]).unique()
+        for field in inputs
+        if field.type in _UNSEEN and not _bears(model, _with(rows, field, _UNSEEN[field.type]))
+    }
+    values = {name: series.sort().to_list() for name, series in known.items()}
+    return Original(estimator, recipe, model, signature, note, values)
 
 
 def predict_as_user(model: NativeModel, rows: Columns) -> Outputs:
@@ -109,15 +123,25 @@ def _names(estimator: Any) -> list[str]:
 
 
 def _bearable(field: Field, model: NativeModel, rows: Columns) -> Field:
-    if not field.nullable:
+    if not field.nullable or _bears(model, with_null(take(rows, slice(0, 1)), field)):
         return field
+    return msgspec.structs.replace(field, nullable=False)
+
+
+def _bears(model: NativeModel, rows: Columns) -> bool:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            model.predict(with_null(take(rows, slice(0, 1)), field))
+            model.predict(rows)
     except BundleError:
-        return msgspec.structs.replace(field, nullable=False)
-    return field
+        return False
+    return True
+
+
+def _with(rows: Columns, field: Field, value: str | int) -> Columns:
+    """The first row, with another value in one column."""
+    kind = object if field.type == "string" else np.int64
+    return {**take(rows, slice(0, 1)), field.name: np.array([value], dtype=kind)}
 
 
 def with_null(rows: Columns, field: Field) -> Columns:
@@ -132,15 +156,17 @@ def with_null(rows: Columns, field: Field) -> Columns:
     return {**rows, field.name: nulls}
 
 
-def null_rows(rows: Columns, signature: Signature) -> Columns:
-    """For each nullable column a row with a null there, made from ``rows`` in turn."""
+def edge_rows(rows: Columns, original: Original) -> Columns:
+    """What held-out rows may lack: a null in each nullable column, a category never seen."""
     length = count(rows)
-    made = [
-        with_null(take(rows, slice(index % length, index % length + 1)), field)
-        for index, field in enumerate(signature.inputs)
-        if field.nullable
-    ]
-    return concatenate(made) if made else take(rows, slice(0, 0))
+    made = [take(rows, slice(0, 0))]
+    for index, field in enumerate(original.signature.inputs):
+        row = take(rows, slice(index % length, index % length + 1))
+        if field.nullable:
+            made.append(with_null(row, field))
+        if field.type == "string" and field.name not in original.known:
+            made.append(_with(row, field, _UNSEEN["string"]))
+    return concatenate(made)
 
 
 def store(

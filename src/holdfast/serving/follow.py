@@ -15,6 +15,7 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
@@ -114,9 +115,12 @@ class Follower:
         """One poll. A route that failed counts as seen, and is asked for again after a while."""
         seen = {**self._server.routes.epochs, **self._failed}
         wait = self._control.retry_failed if self._failed else self._control.wait
+        started = time.monotonic()
         routes = self._client.routes(self._server.name, seen, wait)
         if not routes:
             self._failed.clear()
+            if time.monotonic() - started < _FIRST_PAUSE:
+                self._stop.wait(_FIRST_PAUSE)  # it does not hold the poll: do not storm it
         for route in routes:
             self._apply(route)
 

@@ -75,18 +75,21 @@ def serve(
         UsageError: when it would be open to everybody, or the address cannot be had.
         HoldfastError: when a fixed route cannot be served.
     """
-    for name, value in serving_environment().items():
-        os.environ.setdefault(name, value)
     seat = Seat.mine()
     if seat is not None:
         use_slot(seat.slot)
-        return _worker(options, clock, open_spool, load, seat)
+        with socket.socket(fileno=seat.fd) as listening:
+            return _worker(options, clock, open_spool, load, seat, listening)
     check_exposure(options)
-    listening = listen(options)
-    url = url_of(options.host, listening)
-    if options.workers > 1:
-        if not command:
-            raise UsageError("serve.command", "several workers need the command to start them")
+    if options.workers > 1 and not command:
+        raise UsageError("serve.command", "several workers need the command to start them")
+    with listen(options) as listening:
+        for name, value in serving_environment().items():
+            os.environ.setdefault(name, value)
+        if options.workers == 1:
+            alone = Seat(slot=0, fd=listening.fileno(), parent=-1)
+            return _worker(options, clock, open_spool, load, alone, listening, announce)
+        url = url_of(options.host, listening)
         return supervise(
             command,
             listening,
@@ -95,8 +98,6 @@ def serve(
             grace=options.drain + options.grace,
             started=lambda metrics_url: tell(options, url, metrics_url, announce),
         )
-    alone = Seat(slot=0, fd=listening.fileno(), parent=-1)
-    return _worker(options, clock, open_spool, load, alone, listening, announce)
 
 
 def _worker(
@@ -105,7 +106,7 @@ def _worker(
     open_spool: OpenSpool,
     load: Load,
     seat: Seat,
-    listening: socket.socket | None = None,
+    listening: socket.socket,
     announce: Callable[[str], None] | None = None,
 ) -> int:
     """One process that answers; with ``announce`` the only one."""
@@ -114,8 +115,6 @@ def _worker(
     if announce is not None and (address := metrics_address(options)) is not None:
         port = MetricsPort(metrics.registry, host=address[0], port=address[1])
     metrics_url = port.url if port else seat.metrics_url
-    if listening is None:
-        listening = socket.socket(fileno=seat.fd)
     url = url_of(options.host, listening)
     with open_spool(f"worker-{seat.slot}") as spool:
         server = ModelServer(

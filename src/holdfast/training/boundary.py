@@ -13,7 +13,7 @@ from typing import Any
 
 from holdfast.errors import UserCodeError
 
-_OURS = str(Path(__file__).parent)
+_NOT_THEIRS = (str(Path(__file__).parent), importlib.__file__, "<frozen importlib")
 
 
 def find_callable(target: str, root: Path) -> Callable[..., Any]:
@@ -81,7 +81,7 @@ def own_traceback(error: BaseException) -> str:
 
 
 def _is_ours(file: str) -> bool:
-    return file.startswith((_OURS, "<frozen importlib", "<frozen runpy"))
+    return file.startswith(_NOT_THEIRS)
 
 
 def _import(name: str, root: Path) -> Any:

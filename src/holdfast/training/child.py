@@ -42,7 +42,7 @@ def main(folder: Path) -> int:
     sys.path.insert(0, request.root)
     sys.argv = [request.target]
     try:
-        result = _load(request) if request.action == "load" else _train(request)
+        result = _ACTIONS[request.action](request)
     except UserCodeError as error:
         sys.stderr.write(f"{error.traceback or error}\n")
         failure = Failure(
@@ -60,6 +60,11 @@ def end_with(parent: int) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # it died before the call above
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _find(request: Request) -> Result:
+    find_callable(request.target, Path(request.root))
+    return Result()
 
 
 def _load(request: Request) -> Result:
@@ -166,6 +171,9 @@ def _try(target: str, fitted: Any, trial: Any, request: Request) -> None:
 
 def _peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts KiB
+
+
+_ACTIONS = {"find": _find, "load": _load, "train": _train}
 
 
 if __name__ == "__main__":

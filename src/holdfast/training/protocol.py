@@ -17,6 +17,7 @@ from holdfast.spec import Task
 REQUEST, RESULT, FAILURE = "request.json", "result.json", "failure.json"
 ROWS, ESTIMATOR = "rows.parquet", "estimator.pkl"
 
+Action = Literal["find", "load", "train"]
 Kind = Literal["sklearn", "xgboost", "lightgbm", "other"]
 
 
@@ -30,7 +31,7 @@ class Request(Record, frozen=True, kw_only=True):
         parent: process id of the caller; the child ends when it does.
     """
 
-    action: Literal["load", "train"]
+    action: Action
     target: str
     root: str
     out: str

@@ -23,6 +23,7 @@ from holdfast.training.protocol import (
     REQUEST,
     RESULT,
     ROWS,
+    Action,
     Failure,
     Request,
     write,
@@ -64,6 +65,16 @@ class LocalUserCode:
     memory_bytes: int = 8 * 2**30
     env: Mapping[str, str] = field(default_factory=dict)
 
+    def find(self, target: str) -> None:
+        """Imports the module of a callable and looks for it there, without calling it.
+
+        Raises:
+            UserCodeError: when the module cannot be imported or has no such callable.
+        """
+        with tempfile.TemporaryDirectory(prefix="holdfast-") as name:
+            folder = Path(name)
+            self._run(self._request("find", target, folder), folder)
+
     def load(self, target: str) -> pl.DataFrame:
         """Calls a loader such as ``delays:load`` and returns its frame.
 
@@ -97,7 +108,7 @@ class LocalUserCode:
             self._run(request, Path(name))
 
     def _request(
-        self, action: Literal["load", "train"], target: str, out: Path, frame: Path | None = None
+        self, action: Action, target: str, out: Path, frame: Path | None = None
     ) -> Request:
         return Request(
             action=action,

@@ -33,19 +33,19 @@ def demo(keep: bool, as_json: bool, folder: Path | None) -> int:
     place = folder or Path(tempfile.mkdtemp(prefix="holdfast-demo-"))
     narrator = Narrator(as_json=as_json)
     world = World.make(place, narrator)
-    status = 0
+    status = 1
     try:
         tell(world, narrator)
         narrator.summary()
+        status = 0
     except DemoError as failure:
         narrator.failed(str(failure), world.logs())
-        status = 1
-    except KeyboardInterrupt:
-        status = 130
+    finally:
+        if not (keep and status == 0):
+            world.close()
     if keep and status == 0:
         world.keep()
         return 0
-    world.close()
     if folder is None and status == 0:
         shutil.rmtree(place, ignore_errors=True)
     return status

@@ -36,9 +36,7 @@ class Endpoint:
     def post(self, path: str, body: bytes) -> tuple[int, str | None, bytes]:
         """Status, version that answered, and body; a broken connection is status 0."""
         try:
-            self._connection.request(
-                "POST", path, body, {"Content-Type": "application/json"}
-            )
+            self._connection.request("POST", path, body, {"Content-Type": "application/json"})
             answer = self._connection.getresponse()
             return answer.status, answer.headers.get("X-Holdfast-Version"), answer.read()
         except (OSError, http.client.HTTPException):
@@ -61,7 +59,8 @@ class Traffic:
         self, frame: pl.DataFrame, data: Data, server: str, labels: str, clock: RehearsalClock
     ) -> None:
         self._data = data
-        assert data.id is not None and data.label_time is not None
+        assert data.id is not None
+        assert data.label_time is not None
         self._columns = [data.id, *data.features]
         order = [data.time, data.id]
         self._rows = frame.sort(order)

@@ -102,9 +102,9 @@ class World:
 
     def _ready(self) -> bool:
         run = self.project / ".holdfast" / "run"
-        return "dashboard" in (self.folder / "up.log").read_text() and (
-            run / "server.json"
-        ).exists()
+        return (
+            "dashboard" in (self.folder / "up.log").read_text() and (run / "server.json").exists()
+        )
 
     def wait(self, done: Callable[[], Any], what: str, seconds: float = PATIENCE) -> Any:
         """Waits until something is true, and returns it."""

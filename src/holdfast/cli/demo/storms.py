@@ -1,0 +1,119 @@
+"""Stage 5: the summer storms of 2013, with the loop and without."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from holdfast.bundle.columns import count, from_polars
+from holdfast.bundle.predictor import open_bundle
+from holdfast.cli.demo.beginnings import release_of
+from holdfast.cli.demo.narrator import Narrator
+from holdfast.cli.demo.world import MODEL, World
+from holdfast.statistics.losses import bounded_loss
+from holdfast.statistics.metrics import metric
+
+SPRING_ENDS = datetime(2013, 6, 20, tzinfo=UTC)
+SUMMER_ENDS = datetime(2013, 8, 10, tzinfo=UTC)
+SHOWN = timedelta(days=14)
+
+
+def the_world_changes(world: World, narrator: Narrator) -> None:
+    """Quality truly falls; the loop notices, retrains, judges, releases, and is better for it."""
+    narrator.stage("5. The world changes")
+    narrator.say("Spring goes by, and summer storms come. The model has only ever seen a winter.")
+    seen: set[str] = set()
+    promoted: dict[str, Any] | None = None
+
+    def busy() -> bool:
+        """Training and judging take seconds, not days: the clock waits for them."""
+        return bool(world.container.ask(world.container.store.jobs.active, MODEL))
+
+    def watch() -> bool:
+        nonlocal promoted
+        _tell_news(world, narrator, seen)
+        route = world.container.ask(world.container.store.routes.current, MODEL)
+        if route is not None and route.champion.version > 3 and len(route.arms) == 1:
+            promoted = {"version": route.champion.version, "at": route.created_at}
+        return promoted is not None
+
+    world.traffic.play(SUMMER_ENDS, pause=busy, stop=watch)
+    narrator.must(promoted is not None, "a version that the loop trained by itself is live")
+    assert promoted is not None
+    _check_the_story(world, narrator, promoted)
+    world.traffic.play(world.clock.now() + SHOWN, pause=busy)
+    _compare(world, narrator, promoted)
+
+
+def _tell_news(world: World, narrator: Narrator, seen: set[str]) -> None:
+    """Findings, decisions and releases as they come."""
+    store = world.container.store
+    kinds = ("finding.established", "decision.made", "gate.judged", "release.moved")
+    events = world.container.ask(store.events.list, model=MODEL, kinds=kinds, limit=20)
+    for event in reversed(events):
+        key = str(event.seq)
+        if key not in seen:
+            seen.add(key)
+            if event.at > datetime(2013, 4, 12, tzinfo=UTC):
+                narrator.say(f"    {event.at:%d %b}  {event.body['sentence']}")
+
+
+def _check_the_story(world: World, narrator: Narrator, promoted: dict[str, Any]) -> None:
+    """Findings before the decision, the decision before the gate, the gate before the canary."""
+    store = world.container.store
+    with store.read() as tx:
+        findings = store.findings.list(tx, MODEL, limit=1000)
+        retrains = [d for d in store.decisions.list(tx, MODEL) if d.action == "retrain"]
+        verdict = store.verdicts.latest(tx, MODEL, promoted["version"])
+    unlabelled = [f for f in findings if f.kind in ("prediction_drift", "input_drift")]
+    unlabelled += [f for f in findings if f.kind == "estimated_loss"]
+    measured = [f for f in findings if f.kind == "realised_loss"]
+    narrator.must(bool(unlabelled), f"without labels first: {_first(unlabelled).sentence}")
+    narrator.must(bool(measured), f"then with labels: {_first(measured).sentence}")
+    narrator.must(_first(unlabelled).at < _first(measured).at, "what needs no labels spoke earlier")
+    narrator.must(
+        bool(retrains), f"the loop decided to retrain: {retrains[-1].reason if retrains else ''}"
+    )
+    narrator.must(
+        verdict is not None and verdict.outcome == "pass",
+        f"the gate passed version {promoted['version']}",
+    )
+    release = release_of(world, promoted["version"])
+    narrator.must(
+        release["state"] in ("watched", "promoted") and release["evidence"]["pairs"] > 0,
+        f"its canary succeeded on {release['evidence']['pairs']:,} flights, and it is live",
+    )
+
+
+def _first(findings: list[Any]) -> Any:
+    return min(findings, key=lambda finding: finding.at)
+
+
+def _compare(world: World, narrator: Narrator, promoted: dict[str, Any]) -> None:
+    """The same flights, answered by the new version, and as the old one would have."""
+    start, end = promoted["at"], world.clock.now()
+    rows = world.flights.filter((pl.col("predicted_at") > start) & (pl.col("arrived_at") <= end))
+    with_loop = _quality(world, promoted["version"], rows)
+    without = _quality(world, 1, rows)
+    narrator.must(
+        with_loop["loss"] < without["loss"],
+        f"on the {rows.height:,} flights since, the Brier loss is {with_loop['loss']:.4f} and ROC "
+        f"AUC {with_loop['auc']:.3f}; without the loop they would have been "
+        f"{without['loss']:.4f} and {without['auc']:.3f}",
+        with_loop=with_loop,
+        without_loop=without,
+    )
+
+
+def _quality(world: World, number: int, rows: pl.DataFrame) -> dict[str, float]:
+    version = world.container.version(MODEL, number)
+    predictor = open_bundle(version.bundle_path, key=world.container.key)
+    columns = from_polars(rows, predictor.manifest.signature)
+    score = predictor.predict(columns, count(columns)).score
+    truth = rows["late"].to_numpy()
+    loss = bounded_loss("binary", truth, score, classes=(False, True), positive=True)
+    auc = metric("roc_auc", "binary", truth, score, classes=(False, True), positive=True)
+    return {"loss": float(np.mean(loss)), "auc": float(auc)}

@@ -1,0 +1,79 @@
+"""Checks a project as far as that is possible without training."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from holdfast.data import sources, splits
+from holdfast.errors import DataError
+from holdfast.loop.container import Container
+from holdfast.loop.pipeline import breaches_of
+from holdfast.records import Breach, Record
+from holdfast.spec import parse_size
+from holdfast.statistics.metrics import check_metric
+
+
+class CheckReport(Record, frozen=True, kw_only=True):
+    """What was found in order.
+
+    Args:
+        rows: rows of the source.
+        known: rows whose label is known now, within the retraining window.
+        train: rows that would be trained on; ``test`` those held out.
+        breaches: soft breaks of the champion's data contract.
+    """
+
+    model: str
+    ok: bool
+    rows: int
+    known: int
+    train: int
+    test: int
+    breaches: tuple[Breach, ...] = ()
+
+    def lines(self) -> Iterator[str]:
+        """The report as text."""
+        yield f"{self.model}: spec, code and data are in order"
+        yield f"  {self.rows:,} rows, {self.known:,} with a label that is known now"
+        yield f"  {self.train:,} would be trained on, the newest {self.test:,} held out"
+        for breach in self.breaches:
+            yield f"  note: {breach.sentence}"
+
+
+def check_project(container: Container) -> CheckReport:
+    """Checks spec, code and data of the project.
+
+    Raises:
+        SpecError: when ``holdfast.toml`` is wrong.
+        UserCodeError: when a callable is missing or its module cannot be imported.
+        DataError: when the data cannot be read or hard-breaks the champion's contract.
+    """
+    spec = container.project_spec()
+    check_metric(spec.gate.metric, spec.model.task)
+    if spec.gate.max_size is not None:
+        parse_size(spec.gate.max_size)
+    with tempfile.TemporaryDirectory(prefix="holdfast-check-") as name:
+        user_code = container.user_code(spec, Path(name) / "check.log", {})
+        user_code.find(spec.model.train)
+        frame = sources.read(spec.data, spec.root, user_code)
+    known = sources.known_at(frame, spec.data, container.clock.now(), spec.retrain.window)
+    split = splits.by_time(known, spec.data)
+    breaches = breaches_of(container, spec.model.name, known)
+    hard = [breach for breach in breaches if breach.hard]
+    if hard:
+        raise DataError(
+            "data.contract",
+            f"the data breaks its contract: {'; '.join(b.sentence for b in hard)}",
+            "Mend the source; or, when the change is meant, train with --accept-data 'why'.",
+        )
+    return CheckReport(
+        model=spec.model.name,
+        ok=True,
+        rows=frame.height,
+        known=known.height,
+        train=split.train.height,
+        test=split.test.height,
+        breaches=breaches,
+    )
