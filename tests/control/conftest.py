@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import math
 import shutil
+import socket
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import numpy as np
 import polars as pl
 import pytest
+import uvicorn
 
 from holdfast.bundle.manifest import write_bundle
+from holdfast.control.app import create_app
 from holdfast.loop.container import Container, replace
 from holdfast.loop.routing import Router, moved, started
 from holdfast.loop.settings import load_settings, prepare
@@ -25,10 +31,29 @@ from holdfast.monitoring.look import Look
 from holdfast.monitoring.quality import Cohort
 from holdfast.recording.frames import SCHEMA
 from holdfast.records import (
-    Arm, Bins, Check, CodeVersion, ColumnSummary, Decision, Evidence, Field, Finding, Incident,
-    Metric, Reference, Release, ReleaseState, ServerReport, Signature, Step, Summary, Verdict,
-    Version, digest,
+    Arm,
+    Bins,
+    Check,
+    CodeVersion,
+    ColumnSummary,
+    Decision,
+    Evidence,
+    Field,
+    Finding,
+    Incident,
+    Metric,
+    Reference,
+    Release,
+    ReleaseState,
+    ServerReport,
+    Signature,
+    Step,
+    Summary,
+    Verdict,
+    Version,
+    digest,
 )  # fmt: skip
+from holdfast.registry.mlflow_registry import MlflowRegistry
 from holdfast.store.models import ModelEntry
 
 NOW = datetime(2013, 7, 20, 14, 5, tzinfo=UTC)
@@ -111,7 +136,9 @@ class World:
     def arm(self, model: str, number: int, weight: float = 1.0) -> Arm:
         return Router(self.container).arm(model, number, weight)
 
-    def route(self, model: str, *arms: Arm, reason: str, actor: str = "holdfast", **more: Any) -> None:
+    def route(
+        self, model: str, *arms: Arm, reason: str, actor: str = "holdfast", **more: Any
+    ) -> None:
         with self.container.store.begin() as tx:
             Router(self.container).write(tx, model, arms, actor=actor, reason=reason, **more)
 
@@ -120,7 +147,9 @@ class World:
         with self.container.store.begin() as tx:
             Router(self.container).save(tx, release, kind, release.actor, say(release))
 
-    def go_live(self, model: str, number: int, state: ReleaseState = ReleaseState.PROMOTED) -> Release:
+    def go_live(
+        self, model: str, number: int, state: ReleaseState = ReleaseState.PROMOTED
+    ) -> Release:
         previous = self.container.ask(self.container.store.routes.current, model)
         release = Release(
             id=f"rel-{model}-{number}", model=model, version=number, plan=PLAN, state=state,
@@ -154,10 +183,12 @@ class World:
         for place, name in enumerate(names):
             self.container.heard_of(
                 ServerReport(
-                    server=name, url=f"http://127.0.0.1:{8080 + place}", pid=4211 + place,
+                    server=name,
+                    url=f"http://127.0.0.1:{8080 + place}",
+                    pid=4211 + place,
                     epochs={model: route.epoch if epoch is None else epoch},
                     at=self.container.wall(),
-                )  # fmt: skip
+                )
             )
 
     def keep_look(self, model: str, look: Look) -> None:
@@ -203,7 +234,7 @@ def make_look(start: datetime, blocks: int, *, labelled: int, few: bool = False)
     noise = rng.normal(0, 0.004, (2, blocks))
     estimates = tuple(
         Estimate(rows=n, value=v - 0.003 + e, low=v - 0.013 + e, high=v + 0.007 + e, error=0.005)
-        if n >= 200 else Estimate(rows=n, reason=f"not enough data: {n} of at least 200 predictions")
+        if n >= 200 else Estimate(rows=n, reason=f"not enough data: {n} predictions")
         for n, v, e in zip(rows, level, noise[0], strict=True)
     )  # fmt: skip
     cohorts = tuple(
@@ -214,22 +245,24 @@ def make_look(start: datetime, blocks: int, *, labelled: int, few: bool = False)
     )  # fmt: skip
     return Look(
         until=start + DAY * blocks, starts=starts, rows=tuple(rows), findings=(),
-        drift=tuple(_drift(name, place, rows) for place, name in enumerate(("prediction", *FEATURES))),
+        drift=tuple(_drift(name, i, rows) for i, name in enumerate(("prediction", *FEATURES))),
         estimates=estimates, quality=cohorts, labels=12_480 if labelled else 0,
     )  # fmt: skip
 
 
 def _drift(name: str, place: int, rows: list[int]) -> Drift:
     n = len(rows)
-    rise = np.clip((np.arange(n) - n + 12) / 40, 0, 1) * {"visibility": 1.0, "temperature": 0.55}.get(
-        name, 0.0
-    )
+    rise = np.clip((np.arange(n) - n + 12) / 40, 0, 1) * {
+        "visibility": 1.0,
+        "temperature": 0.55,
+    }.get(name, 0.0)
     effect = 0.03 + 0.012 * np.abs(np.sin(np.arange(n) + place)) + rise
     known = np.array(rows) >= 200
     effect = np.where(known, effect, np.nan)
     floor = 0.1 + 0.01 * place
+    shares = name in ("carrier", "origin")
     return Drift(
-        column=name, measure="total_variation" if name in ("carrier", "origin") else "rank_wasserstein",
+        column=name, measure="total_variation" if shares else "rank_wasserstein",
         rows=np.array(rows), effect=effect, low=effect - 0.02, high=effect + 0.02, floor=floor,
         log_m=np.zeros(n), harm=np.where(known, 0.08 * rise - 0.001, np.nan),
         declared=known & (effect - 0.02 > floor) & (name == "visibility"),
@@ -243,6 +276,25 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     container = Container(prepare(load_settings(home, {"HOLDFAST_HOME": str(home)})))
     container.store.close()
     return home / "holdfast.db"
+
+
+@pytest.fixture(scope="session")
+def mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's database with five versions of the model of flights."""
+    file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    registry = MlflowRegistry(f"sqlite:///{file}", file.parent)
+    with registry._client.calls() as client:
+        client.create_registered_model(MODEL)
+        for _ in range(5):
+            client.create_model_version(MODEL, source=str(file.parent))
+    return file
+
+
+@pytest.fixture
+def registered(busy: World, mlflow_database: Path) -> World:
+    """The busy installation with its MLflow, so that orders can be given."""
+    shutil.copy(mlflow_database, busy.container.settings.home / "mlflow.db")
+    return busy
 
 
 @pytest.fixture
@@ -267,6 +319,40 @@ def world(make_world: Callable[..., World]) -> Iterator[World]:
     world.container.store.close()
 
 
+@contextmanager
+def running(container: Container) -> Iterator[httpx.Client]:
+    """The real application on a free port, and a client that follows redirects."""
+    config = uvicorn.Config(
+        create_app(container, reconcile=False), log_level="warning", ws="none",
+        timeout_graceful_shutdown=1,
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        try:
+            with httpx.Client(base_url=url, follow_redirects=True, timeout=30) as client:
+                yield client
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.fixture
+def run() -> Callable[[Container], AbstractContextManager[httpx.Client]]:
+    return running
+
+
+@pytest.fixture
+def client(busy: World) -> Iterator[httpx.Client]:
+    """A client of the busy installation."""
+    with running(busy.container) as client:
+        yield client
+
+
 @pytest.fixture
 def busy(world: World) -> World:
     """Models in every situation; the first has a month behind it, and a canary under way."""
@@ -276,7 +362,9 @@ def busy(world: World) -> World:
     world.add_model("fares", task="regression", metric="r2")
     world.add_version("fares", 1, metrics=(Metric(name="r2", value=0.62, low=0.6, high=0.64),))
     world.go_live("fares", 1)
-    world.keep_look("fares", make_look(NOW.replace(hour=0, minute=0) - 3 * DAY, 3, labelled=0, few=True))
+    world.keep_look(
+        "fares", make_look(NOW.replace(hour=0, minute=0) - 3 * DAY, 3, labelled=0, few=True)
+    )
     world.clock.time = NOW
     return world
 
@@ -284,12 +372,12 @@ def busy(world: World) -> World:
 def fill_flights(world: World) -> None:
     """A month of the model of flights."""
     ok = Check(name="champion", outcome="pass", low=-0.004, threshold=-0.01, value=0.002,
-               sentence="roc_auc is 0.002 higher than version 2 on the same 16,120 rows (95 % bounds "
-               "0.004 lower to 0.008 higher); at most 0.010 lower is allowed")  # fmt: skip
+               sentence="roc_auc is 0.002 higher than version 2 on the same 16,120 rows (95 % "
+               "bounds 0.004 lower to 0.008 higher); at most 0.010 lower is allowed")  # fmt: skip
     fast = Check(name="latency", outcome="pass", sentence="one row takes 1.9 ms at the 99th "
                  "percentile; at most 20 ms is allowed", value=0.0019)  # fmt: skip
-    bad = Check(name="slice", outcome="fail", sentence="where origin is LGA (5,022 rows) the loss is "
-                "0.024 higher than that of version 3 (at least 0.015 higher); at most 0.010 is "
+    bad = Check(name="slice", outcome="fail", sentence="where origin is LGA (5,022 rows) the loss "
+                "is 0.024 higher than that of version 3 (at least 0.015 higher); at most 0.010 is "
                 "allowed")  # fmt: skip
     thin = Check(name="behaviour", outcome="inconclusive", sentence="1 of 9 behaviour checks was "
                  "skipped: test_storms needs data of winter")  # fmt: skip

@@ -330,5 +330,6 @@ def toys() -> Any:
     """The helpers above, for tests: a conftest cannot be imported."""
     return SimpleNamespace(
         Control=Control, Toy=Toy, Stand=Stand, Kept=Kept, Clock=Clock, Shelf=Shelf, arm=arm,
-        route=route, call=call, run=run, until=until, ROW=ROW, INPUTS=INPUTS, CLASSES=CLASSES, NOW=NOW, signature_of=signature_of,
+        route=route, call=call, run=run, until=until, ROW=ROW, INPUTS=INPUTS, CLASSES=CLASSES,
+        NOW=NOW, signature_of=signature_of,
     )  # fmt: skip

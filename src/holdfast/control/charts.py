@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from markupsafe import Markup, escape
 
 from holdfast.control.axes import Scale, nice_ticks, runs, tick_text, time_text, time_ticks
-from holdfast.control.contexts import Mark, QualityPoint
+from holdfast.control.panels import Mark, QualityPoint
 from holdfast.control.words import loss, number, when
 
 _TOP, _BOTTOM, _LEFT, _RIGHT = 30, 26, 44, 10
@@ -153,7 +153,8 @@ def _grid(frame: _Frame) -> Iterator[str]:
     for tick in levels:
         y = frame.y(tick)
         yield f'<path class="grid" d="M{_LEFT} {y}H{frame.right}"/>'
-        yield f'<text class="axis end" x="{_LEFT - 8}" y="{y + 4:.1f}">{tick_text(tick, levels)}</text>'
+        label = tick_text(tick, levels)
+        yield f'<text class="axis end" x="{_LEFT - 8}" y="{y + 4:.1f}">{label}</text>'
     end = frame.start + frame.x.high * frame.block
     ticks = time_ticks(frame.start, end, max(frame.width // 95, 2))
     for time in ticks:
@@ -221,12 +222,12 @@ def _realised(frame: _Frame, points: Sequence[QualityPoint]) -> Iterator[str]:
 def _marks(frame: _Frame, marks: Sequence[Mark]) -> Iterator[str]:
     end = frame.start + frame.x.high * frame.block
     inside = [mark for mark in marks if frame.start - frame.block <= mark.at <= end]
-    places = sorted(
-        {(max(frame.at(m.at), float(_LEFT)), m) for m in inside}, key=lambda one: one[0]
-    )
+    places = [(max(frame.at(mark.at), float(_LEFT)), mark) for mark in dict.fromkeys(inside)]
+    places.sort(key=lambda one: one[0])
     versions = [one for one in places if one[1].kind == "version"]
-    for (x, mark), following in zip(versions, [*versions[1:], None], strict=True):
-        room = (following[0] if following else frame.right) - x
+    ends = [x for x, _ in versions[1:]] + [frame.right]
+    for (x, mark), following in zip(versions, ends, strict=False):
+        room = following - x
         yield f'<path class="mark-version" d="M{x} 12V{frame.floor}"/>'
         if room > 22:
             yield f'<text class="mark-text" x="{x + 4:.1f}" y="20">{escape(mark.text)}</text>'

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from datetime import datetime
 
-from holdfast.control.contexts import Badge, ReleasePanel, StepLine, Tone
+from holdfast.control.panels import Badge, ReleasePanel, StepLine, Tone
 from holdfast.control.words import lasting, loss, number, seconds, share, state_of, when
 from holdfast.records import Evidence, Release, ReleaseState
 from holdfast.release.context import Context

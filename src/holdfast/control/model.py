@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 
-from holdfast.control.contexts import (
+from holdfast.control.contexts import HistoryPage, ModelPage, RollbackPage
+from holdfast.control.evidence import release_panel
+from holdfast.control.overview import health_of, hourly, live_since
+from holdfast.control.panels import (
     Badge,
     Flash,
     HistoryLine,
-    HistoryPage,
-    ModelPage,
     RollbackChoice,
-    RollbackPage,
     ServerLine,
     Tone,
     VersionLine,
 )
-from holdfast.control.evidence import release_panel
-from holdfast.control.overview import health_of, hourly, live_since
 from holdfast.control.quality import drift, levels, quality
 from holdfast.control.seen import read_look
 from holdfast.control.words import seconds
@@ -141,35 +139,45 @@ def rollback_choice(container: Container, model: str) -> RollbackChoice | None:
         route = store.routes.current(tx, model)
         if route is None:
             return None
-        try:
-            target = Router(container).target(tx, model, route, None)
-        except ConflictError:
-            return None
-        lived = [past.champion.version for past in store.routes.history(tx, model, 10_000)]
         moving = store.releases.moving(tx, model)
+        lived = [past.champion.version for past in store.routes.history(tx, model, 10_000)]
+        target: int | None = None
+        with suppress(ConflictError):
+            target = Router(container).target(tx, model, route, None)
     live = route.champion.version
-    others = [number for number in dict.fromkeys(lived) if number not in (live, target)]
+    back_to = target if moving is None else live
+    if back_to is None:
+        return None
+    others = [number for number in {*lived, live} if number not in (live, back_to)]
     return RollbackChoice(
         live=live,
-        back_to=target,
+        back_to=back_to,
         others=tuple(sorted(others, reverse=True)),
         ends=None if moving is None else moving.version,
     )
 
 
 def _flash(container: Container, model: str, release_id: str) -> Flash | None:
-    """Says what a rollback did, from its release, so that no text comes from the address."""
+    """Says what an order did, from its release, so that no text comes from the address."""
     with suppress(HoldfastError):
         release = container.ask(container.store.releases.get, release_id)
         if release.model == model and release.state == ReleaseState.ROLLED_BACK:
-            return _said(release)
+            return _said(
+                f"Version {release.previous} is live, in place of version {release.version}.",
+                release,
+            )
+        if release.model == model and release.state == ReleaseState.ABORTED:
+            return _said(
+                f"The release of version {release.version} was stopped; version "
+                f"{release.previous} answers every request.",
+                release,
+            )
     return None
 
 
-def _said(release: Release) -> Flash:
-    done = f"Version {release.previous} is live again, in place of version {release.version}."
+def _said(done: str, release: Release) -> Flash:
     if release.switched_in is None:
-        return Flash(f"{done} No server is running; they will serve it when they start.", "warn")
+        return Flash(f"{done} No server is running; they will do so when they start.", "warn")
     return Flash(f"{done} Every server confirmed within {seconds(release.switched_in)}.", "good")
 
 

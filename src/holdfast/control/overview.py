@@ -9,7 +9,8 @@ import polars as pl
 from markupsafe import Markup
 
 from holdfast.control.charts import sparkline
-from holdfast.control.contexts import Badge, HomePage, ModelLine
+from holdfast.control.contexts import HomePage
+from holdfast.control.panels import Badge, ModelLine
 from holdfast.control.quality import estimated, levels, realised
 from holdfast.control.seen import SeenEstimate, read_look
 from holdfast.errors import HoldfastError

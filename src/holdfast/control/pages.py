@@ -76,7 +76,11 @@ def _orders(
         form = await read_form(request)
         to = _version(form.get("to", ""))
         reason = form.get("reason", "").strip()[:_LONGEST_REASON] or "by hand"
-        act = lambda: releasing.rollback(model, actor=ACTOR, reason=reason, to=to)  # noqa: E731
+        if form.get("keep") == form.get("to"):
+            ends = _version(form.get("ends", ""))
+            act = lambda: releasing.abort(model, version=ends, actor=ACTOR, reason=reason)  # noqa: E731
+        else:
+            act = lambda: releasing.rollback(model, actor=ACTOR, reason=reason, to=to)  # noqa: E731
         release = await confirmed(container, releasing, bus, model, act)
         return RedirectResponse(f"/models/{release.model}?done={release.id}", 303)
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from markupsafe import Markup
 
 from holdfast.control.charts import effect_bar, quality_chart, trend
-from holdfast.control.contexts import (
+from holdfast.control.panels import (
     Badge,
     DriftLine,
     DriftPanel,
@@ -81,11 +81,21 @@ def quality(
         estimated=estimated(estimates, look.starts[-1] if look.starts else None, limit),
         labels=look.labels,
     )
+    if all(point.realised is None and point.estimated is None for point in shown):
+        return replace(panel, empty=_nothing(shown))
     return replace(
         panel,
         chart=_chart(panel, policy.block, 1080, 300),
         narrow=_chart(replace(panel, points=shown[-45:]), policy.block, 350, 250),
     )
+
+
+def _nothing(points: Sequence[QualityPoint]) -> str:
+    """Why a look with blocks has nothing to draw."""
+    rows = sum(point.rows for point in points)
+    reason = points[-1].reason
+    why = f" Last block: {reason}." if reason else ""
+    return f"{number(rows)} predictions so far, without a label or enough for an estimate.{why}"
 
 
 def _chart(panel: Quality, block: timedelta, width: int, height: int) -> Markup:
@@ -186,14 +196,14 @@ def drift(look: SeenLook | None, policy: Monitor) -> DriftPanel:
     highs = [value for one in look.drift for value in one.high[-1:] if value is not None]
     floors = [one.floor for one in look.drift]
     top = max([0.25, *(1.1 * value for value in highs), *(1.2 * value for value in floors)])
-    lines = [_line(one, policy.minimum, min(top, 1.0)) for one in look.drift]
+    lines = [_line(one, min(top, 1.0)) for one in look.drift]
     rank = {"bad": 0, "warn": 1, "good": 2, "quiet": 3}
     lines.sort(key=lambda line: line.column != "prediction")
     lines.sort(key=lambda line: (rank.get(line.verdict.tone, 4), -(line.effect or 0.0)))
     return DriftPanel(lines=tuple(lines), until=look.until, minimum=policy.minimum)
 
 
-def _line(one: SeenDrift, minimum: int, top: float) -> DriftLine:
+def _line(one: SeenDrift, top: float) -> DriftLine:
     effect, low, high = _last(one.effect), _last(one.low), _last(one.high)
     rows = one.rows[-1] if one.rows else 0
     moved = bool(one.declared and one.declared[-1])
@@ -206,7 +216,7 @@ def _line(one: SeenDrift, minimum: int, top: float) -> DriftLine:
         high=high,
         floor=one.floor,
         harm=_last(one.harm),
-        verdict=_verdict(effect, low, one.floor, rows, minimum, moved=moved),
+        verdict=_verdict(effect, low, one.floor, rows, moved=moved),
         bar=effect_bar(
             effect, low, high, one.floor, top, moved=moved, what=f"Effect of {one.column}"
         ),
@@ -217,10 +227,10 @@ def _line(one: SeenDrift, minimum: int, top: float) -> DriftLine:
 
 
 def _verdict(
-    effect: float | None, low: float | None, floor: float, rows: int, minimum: int, *, moved: bool
+    effect: float | None, low: float | None, floor: float, rows: int, *, moved: bool
 ) -> Badge:
     if effect is None:
-        return Badge(f"not enough data ({number(rows)} of {number(minimum)} rows)")
+        return Badge(f"not enough data ({number(rows)} rows)")
     if moved:
         return Badge("moved", "bad")
     if low is not None and low > floor:

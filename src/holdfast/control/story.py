@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-from holdfast.control.contexts import IncidentPage, Moment, Tone
+from holdfast.control.contexts import IncidentPage
+from holdfast.control.panels import Moment, Tone
 from holdfast.control.words import kind_of
 from holdfast.loop.container import Container
 from holdfast.records import Decision, Event, Finding, Incident

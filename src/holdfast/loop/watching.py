@@ -107,7 +107,7 @@ class Watching:
                 seen.findings, state, spec.retrain, tolerance=spec.monitor.tolerance, now=now,
                 model=model, version=version.number,
             )  # fmt: skip
-            self._store.looks.save(tx, model, now, msgspec.json.encode(seen))
+            self._store.looks.save(tx, model, now, look_json(seen))
             news = [finding for finding in seen.findings if self._store.findings.add(tx, finding)]
             for finding in news:
                 self._event(tx, now, "finding.established", model, finding.sentence, finding)
@@ -212,3 +212,8 @@ def _contract_trouble(loops: Sequence[Job]) -> str:
         if error.get("code") == "data.contract":
             return str(error["message"])
     return ""
+
+
+def look_json(seen: Look) -> bytes:
+    """A look as JSON, its arrays as lists; NaN, which JSON lacks, as null."""
+    return msgspec.json.encode(seen, enc_hook=lambda array: array.tolist())

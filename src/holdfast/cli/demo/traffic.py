@@ -17,6 +17,9 @@ from holdfast.loop.clock import RehearsalClock
 from holdfast.spec import Data
 
 
+IDLE_SECONDS = 2.0
+
+
 class Played(NamedTuple):
     """What was sent: requests, rows, requests that were not answered with 200, labels."""
 
@@ -32,6 +35,7 @@ class Endpoint:
     def __init__(self, url: str) -> None:
         self._host = urlsplit(url).netloc
         self._connection = http.client.HTTPConnection(self._host, timeout=30)
+        self._used = time.monotonic()
 
     def post(self, path: str, body: bytes) -> tuple[int, str | None, bytes]:
         """Status, version that answered, and body; a broken connection is status 0."""
@@ -39,9 +43,9 @@ class Endpoint:
             self._connection.request("POST", path, body, {"Content-Type": "application/json"})
             answer = self._connection.getresponse()
             return answer.status, answer.headers.get("X-Holdfast-Version"), answer.read()
-        except (OSError, http.client.HTTPException):
+        except (OSError, http.client.HTTPException) as error:
             self._connection.close()
-            return 0, None, b""
+            return 0, None, repr(error).encode()
 
 
 class Traffic:
