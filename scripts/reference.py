@@ -6,48 +6,71 @@
 
 from __future__ import annotations
 
-import ast
 import sys
 import types
 import typing
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 import msgspec
+from error_codes import faults, kinds
 
-from holdfast import errors
 from holdfast.cli.root import COMMANDS, root
 from holdfast.spec import Section, Spec, format_duration
 from holdfast.statistics.metrics import metric_names
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCE = ROOT / "src" / "holdfast"
 PAGES = ROOT / "docs" / "reference"
 HINT = "<!-- Written by scripts/reference.py from the code; do not edit. -->"
+
+SPEC_HEAD = f"""{HINT}
+
+# `holdfast.toml`
+
+One model, declared. Unknown keys are errors that name the nearest key that exists. Paths are
+relative to the folder of the file. Durations are written like `20ms`, `6h`, `7d` or `1h 30m`; sizes
+like `200MiB` or `4GiB`.
+"""
+
+ERRORS_HEAD = f"""{HINT}
+
+# Errors
+
+Every error has a stable code, a sentence that says what happened and where, and a fix. `…` stands
+for what is filled in. With `--json` a command prints them on stderr as
+`{{"error": {{"code", "message", "fix"}}}}`; the control API answers with the same object. The data
+port answers in the shape of each contract and never repeats the input.
+
+| kind | meaning | HTTP | exit status |
+|---|---|---|---|"""
+
+CLI_HEAD = f"""{HINT}
+
+# Commands
+
+Exit status 0 is success, 1 an error that has a code (see [errors](errors.md)), 2 wrong usage, 130
+stopped by Ctrl-C. Some commands add a meaning of their own, said below. Errors go to stderr.
+`holdfast COMMAND --help` shows the same as this page.
+
+Every command takes `--help`. Most take these as well:
+
+| option | meaning |
+|---|---|"""
 
 
 def spec_page() -> str:
     """Every key of ``holdfast.toml``: type, default, meaning."""
-    lines = [
-        HINT,
-        "",
-        "# `holdfast.toml`",
-        "",
-        "One model, declared. Unknown keys are errors that name the nearest key that exists.",
-        "Paths are relative to the folder of the file. Durations are written like `20ms`, `6h`,",
-        "`7d` or `1h 30m`; sizes like `200MiB` or `4GiB`.",
-        "",
-    ]
+    lines = [SPEC_HEAD]
     for name, kind in typing.get_type_hints(Spec).items():
         if isinstance(kind, type) and issubclass(kind, Section):
             lines += _section(name, kind)
     lines += ["## Metrics", "", "`gate.metric` is one of these scikit-learn scorer names.", ""]
     lines += ["| task | names |", "|---|---|"]
     for task in ("binary", "multiclass", "regression"):
-        names = ", ".join(f"`{name}`" for name in metric_names(task))  # type: ignore[arg-type]
+        names = ", ".join(f"`{name}`" for name in metric_names(task))
         lines.append(f"| {task} | {names} |")
     return "\n".join(lines) + "\n"
 
@@ -115,30 +138,9 @@ def _toml(value: Any) -> str:
     return f'"{value}"' if isinstance(value, str) else f"{value:g}"
 
 
-class Fault(NamedTuple):
-    """One place where an error is raised."""
-
-    code: str
-    kind: str
-    message: str
-    fix: str
-
-
 def errors_page() -> str:
     """Every error: its code, its sentence, and what to do."""
-    lines = [
-        HINT,
-        "",
-        "# Errors",
-        "",
-        "Every error has a stable code, a sentence that says what happened and where, and a fix.",
-        "`…` stands for what is filled in. With `--json` a command prints them on stderr as",
-        '`{"error": {"code", "message", "fix"}}`; the control API answers with the same object.',
-        "The data port answers in the shape of each contract and never repeats the input.",
-        "",
-        "| kind | meaning | HTTP | exit status |",
-        "|---|---|---|---|",
-    ]
+    lines = [ERRORS_HEAD]
     for kind in kinds():
         meaning = (kind.__doc__ or "").strip().splitlines()[0].replace("``", "`")
         lines.append(f"| `{kind.__name__}` | {meaning} | {kind.http_status} | {kind.exit_status} |")
@@ -147,10 +149,10 @@ def errors_page() -> str:
         "A `RequestError` may carry another HTTP status of its own, such as 413 or 415.",
         "",
     ]
-    faults = sorted(set(_faults()))
-    for part in sorted({fault.code.partition(".")[0] for fault in faults}):
+    found = sorted(set(faults()))
+    for part in sorted({fault.code.partition(".")[0] for fault in found}):
         lines += [f"## {part}", "", "| code | kind | message | fix |", "|---|---|---|---|"]
-        own = [fault for fault in faults if fault.code.partition(".")[0] == part]
+        own = [fault for fault in found if fault.code.partition(".")[0] == part]
         lines += [
             f"| `{one.code}` | {one.kind.removesuffix('Error')} | {one.message} | {one.fix} |"
             for one in own
@@ -159,79 +161,10 @@ def errors_page() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
-def kinds() -> list[type[errors.HoldfastError]]:
-    """The classes of the error tree, root first."""
-    return [
-        kind
-        for kind in vars(errors).values()
-        if isinstance(kind, type) and issubclass(kind, errors.HoldfastError)
-    ]
-
-
-KINDS = {kind.__name__ for kind in kinds()}
-
-
-def _faults() -> Iterator[Fault]:
-    for file in sorted(SOURCE.rglob("*.py")):
-        if file.name == "errors.py" or "templates" in file.parts:
-            continue
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            fault = _raised(node) or _written(node)
-            if fault is not None:
-                yield fault
-
-
-def _raised(node: ast.AST) -> Fault | None:
-    """An error that is made: ``DataError("data.empty", message, fix)``."""
-    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or not node.args:
-        return None
-    code = node.args[0]
-    if node.func.id not in KINDS or not isinstance(code, ast.Constant):
-        return None
-    message, fix = (*(_text(argument) for argument in node.args[1:3]), "", "")[:2]
-    return Fault(str(code.value), node.func.id, message, fix)
-
-
-def _written(node: ast.AST) -> Fault | None:
-    """An error in its JSON form: ``{"code": …, "message": …, "fix": …}``."""
-    if not isinstance(node, ast.Dict):
-        return None
-    parts = {key.value: value for key, value in zip(node.keys, node.values, strict=True)
-             if isinstance(key, ast.Constant)}  # fmt: skip
-    if parts.keys() != {"code", "message", "fix"} or not isinstance(parts["code"], ast.Constant):
-        return None
-    code = str(parts["code"].value)
-    return Fault(code, "HoldfastError", _text(parts["message"]), _text(parts["fix"]))
-
-
-def _text(node: ast.expr) -> str:
-    """The fixed words of an expression; ``…`` for the rest."""
-    if isinstance(node, ast.Constant):
-        text = str(node.value)
-    elif isinstance(node, ast.JoinedStr):
-        text = "".join(_text(part) for part in node.values)
-    elif isinstance(node, ast.BinOp):
-        text = _text(node.left) + _text(node.right)
-    else:
-        text = "…"
-    return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
-
-
 def cli_page() -> str:
     """Every command with its arguments and options."""
     lines = [
-        HINT,
-        "",
-        "# Commands",
-        "",
-        "Exit status 0 is success, 1 an error that has a code (see [errors](errors.md)), 2 wrong",
-        "usage, 130 stopped by Ctrl-C. Some commands add a meaning of their own, said below.",
-        "Errors go to stderr. `holdfast COMMAND --help` shows the same as this page.",
-        "",
-        "Every command takes `--help`. Most take these as well:",
-        "",
-        "| option | meaning |",
-        "|---|---|",
+        CLI_HEAD,
         *(f"| `{option}` | {meaning} |" for option, meaning in SHARED.items()),
         "",
     ]

@@ -33,7 +33,7 @@ def told(previous: int | None = 1, **facts: Any) -> str:
         ({"pairs": 10, "labelled": 5, "log_e_fine": 3.1}, "shown not to be worse by the margin"),
         ({"pairs": 10, "latency_p99": 0.0123}, "at most 12 ms"),
         ({"pairs": 10, "breach": "The input 'x' is always 0."}, "The input 'x' is always 0."),
-        ({"pairs": 10, "log_e_disagree": 900.0}, "e-value 4.42e+05"),
+        ({"pairs": 10, "log_e_disagree": 900.0}, "e-value over 1,000 that"),
     ],
 )  # fmt: skip
 def test_each_fact_is_a_sentence(facts: dict[str, Any], expected: str) -> None:

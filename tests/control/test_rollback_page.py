@@ -73,7 +73,9 @@ def test_going_back_says_what_is_live_and_how_long_it_took(client: Client, regis
         registered.container.store.events.list, model=MODEL, kinds=["route.changed"], limit=1
     )[0]
     assert event.actor == "dashboard"
-    assert "Version 3 will be live" in client.get(PATH).text
+    further = client.get(PATH).text
+    assert "Version 1 will be live" in further
+    assert '<option value="3">' in further
 
 
 def test_servers_that_do_not_follow_are_named_as_the_trouble(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from holdfast.errors import AuthError, HoldfastError, UsageError
@@ -58,9 +58,7 @@ class Guard:
         if scope["type"] == "http":
             refused = self._refuse(scope)
             if refused is not None:
-                status = 401 if isinstance(refused, AuthError) else 403
-                answer = JSONResponse({"error": refused.as_dict()}, status)
-                await answer(scope, receive, send)
+                await _answer(scope, refused)(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
@@ -80,6 +78,15 @@ class Guard:
                 "auth.token", "no token, or a wrong one", "Send 'Authorization: Bearer TOKEN'."
             )
         return None
+
+
+def _answer(scope: Scope, refused: HoldfastError) -> ASGIApp:
+    """JSON, or for a person at a browser the way to the sign-in page."""
+    asks_for_page = "text/html" in Headers(scope=scope).get("accept", "")
+    if isinstance(refused, AuthError) and scope["method"] == "GET" and asks_for_page:
+        return RedirectResponse(f"/sign-in?onward={quote(scope['path'])}", 303)
+    status = 401 if isinstance(refused, AuthError) else 403
+    return JSONResponse({"error": refused.as_dict()}, status)
 
 
 def _hostname(host: str) -> str:

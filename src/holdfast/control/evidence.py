@@ -108,8 +108,8 @@ def _strength(log_e: float, what: str, alpha: float) -> str:
     if log_e <= 0:
         return ""
     stop = math.exp(Context(alpha=alpha).abort_at)
-    value = math.exp(min(log_e, 13.8))
-    return f" (e-value {value:,.3g} that it {what}; {stop:,.0f} would stop the release)"
+    value = "over 1,000" if log_e > math.log(1000) else f"{math.exp(log_e):.3g}"
+    return f" (e-value {value} that it {what}; {stop:,.0f} would stop the release)"
 
 
 def _rows(count: int) -> str:

@@ -35,7 +35,7 @@ def make_pages(container: Container, releasing: Releasing, bus: Bus) -> APIRoute
         return render(name, make(), status, seen=seen, out=token is not None)
 
     _models(pages, container, shown)
-    _orders(pages, container, releasing, bus, shown)
+    _orders(pages, container, releasing, bus)
     _plumbing(pages, container, bus)
     add_sign_in(pages, token)
     return pages
@@ -64,12 +64,13 @@ def _models(pages: APIRouter, container: Container, shown: Shown) -> None:
         return shown("incident.html", lambda: incident_page(container, incident_id))
 
 
-def _orders(
-    pages: APIRouter, container: Container, releasing: Releasing, bus: Bus, shown: Shown
-) -> None:
+def _orders(pages: APIRouter, container: Container, releasing: Releasing, bus: Bus) -> None:
+    signed = container.settings.token is not None
+
     @pages.get("/models/{model}/rollback")
     def ask(model: str) -> Response:
-        return shown("rollback.html", lambda: rollback_page(container, model))
+        # Never refreshed: what a form promises must not change under the hand that sends it.
+        return render("rollback.html", rollback_page(container, model), out=signed)
 
     @pages.post("/models/{model}/rollback")
     async def rollback(model: str, request: Request) -> Response:

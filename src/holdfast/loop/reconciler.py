@@ -14,7 +14,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from holdfast.errors import HoldfastError
-from holdfast.loop.aliases import outside_move
+from holdfast.loop.aliases import settle
 from holdfast.loop.container import Container
 from holdfast.loop.jobs import LocalRunner
 from holdfast.loop.releasing import Releasing
@@ -85,13 +85,14 @@ class Reconciler:
 
     def reconcile(self, model: str) -> None:
         """Everything that one model needs now."""
-        moved = outside_move(self._container, model)
+        moved = settle(self._container, model)
         if moved is not None:
             self._releasing.obey_alias(model, moved)
         self._follow_up(model)
         for release in self._container.ask(self._container.store.releases.active, model):
             self._releasing.advance(release)
         self._watching.watch(model)
+        settle(self._container, model)
 
     def _follow_up(self, model: str) -> None:
         """After a retraining its gate, after a passed gate its release."""

@@ -32,7 +32,7 @@ class Releasing:
         self._container = container
         self._store = container.store
         self._router = Router(container)
-        self._changed = changed or (lambda model: None)
+        self._changed = changed
 
     def start(
         self,
@@ -257,9 +257,13 @@ class Releasing:
         return noted
 
     def _settle(self, model: str) -> None:
-        """After the transaction: wake the servers first, then bring MLflow's aliases in line."""
-        self._changed(model)
-        settle(self._container, model)
+        """After the transaction: wake the servers. The reconciler brings MLflow's aliases in line;
+        without a control plane it is done here.
+        """
+        if self._changed is not None:
+            self._changed(model)
+        else:
+            settle(self._container, model)
 
 
 __all__ = ["MOVING", "Releasing"]

@@ -39,6 +39,9 @@ class Endpoint:
 
     def post(self, path: str, body: bytes) -> tuple[int, str | None, bytes]:
         """Status, version that answered, and body; a broken connection is status 0."""
+        if time.monotonic() - self._used > IDLE_SECONDS:
+            self._connection.close()  # servers close idle connections after some seconds
+        self._used = time.monotonic()
         try:
             self._connection.request("POST", path, body, {"Content-Type": "application/json"})
             answer = self._connection.getresponse()
