@@ -23,8 +23,8 @@ class Bus:
         """Binds the bell to the running event loop."""
         self._loop = asyncio.get_running_loop()
 
-    def ring(self, model: str = "") -> None:
-        """Wakes everybody who waits; may be called from any thread."""
+    def ring(self, _model: str = "") -> None:
+        """Wakes everybody who waits, whatever model changed; may be called from any thread."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._ring)
 

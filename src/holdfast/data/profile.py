@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import numpy as np
@@ -10,10 +10,11 @@ import polars as pl
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 MINIMUM = 30  # fewest rows from which anything is concluded
+_ALMOST = timedelta(hours=3)
 
 
 class Day(NamedTuple):
-    """One UTC day of a column; ``spread`` is the distance of the quartiles."""
+    """24 hours of a column from ``start``; ``spread`` is the distance of the quartiles."""
 
     start: datetime
     rows: int
@@ -32,14 +33,23 @@ class Run(NamedTuple):
 def days(times: pl.Series, values: pl.Series) -> list[Day]:
     """A column day by day, oldest first; days of fewer than 30 rows are left out.
 
+    Days are counted back from the newest row, 24 hours each, because data usually end in the middle
+    of a calendar day, and its first hours alone look like another world. For the same reason the
+    oldest day is left out unless it is nearly whole.
+
     Args:
         times: (n,) time of each row.
         values: (n,) the column; numbers get a median and a spread.
     """
     value = pl.col("value")
     number = value.cast(pl.Float64) if values.dtype.is_numeric() else pl.lit(None, pl.Float64)
+    newest = times.max()
+    if not isinstance(newest, datetime):
+        return []
+    age = (newest - pl.col("time")).dt.total_days()
     table = (
-        pl.DataFrame({"day": times.dt.truncate("1d"), "value": values})
+        pl.DataFrame({"time": times, "value": values})
+        .with_columns(day=newest - pl.duration(days=1) * (age + 1))
         .group_by("day")
         .agg(
             rows=pl.len(),
@@ -50,7 +60,10 @@ def days(times: pl.Series, values: pl.Series) -> list[Day]:
         .filter(pl.col("rows") >= MINIMUM)
         .sort("day")
     )
-    return [Day(*row) for row in table.iter_rows()]
+    found = [Day(*row) for row in table.iter_rows()]
+    oldest = times.min()
+    whole = isinstance(oldest, datetime) and bool(found) and oldest <= found[0].start + _ALMOST
+    return found if whole or len(found) < 2 else found[1:]
 
 
 def quantiles(values: pl.Series) -> tuple[float, ...]:

@@ -96,12 +96,21 @@ def known_at(
     return frame.filter(keep)
 
 
+def is_callable(source: str) -> bool:
+    """Whether a source is a loader of the project.
+
+    >>> is_callable("delays:load"), is_callable("rows/*.parquet"), is_callable("sqlite:///a.db")
+    (True, False, False)
+    """
+    is_file = source.startswith(OBJECT_STORES) or source.endswith(SUFFIXES)
+    return ":" in source and not is_file and not is_database(source)
+
+
 def _load(data: Data, root: Path, user_code: UserCode, columns: tuple[str, ...]) -> pl.DataFrame:
     source = data.source
     if is_database(source):
         return read_query(source, data.query or "", root)
-    is_file = source.startswith(OBJECT_STORES) or source.endswith(SUFFIXES)
-    if ":" in source and not is_file:
+    if is_callable(source):
         return user_code.load(source)
     return read_files(source, root, columns)
 

@@ -27,6 +27,7 @@ from holdfast.records import ColumnContract
 
 SMALLEST_RATIO = math.log(1.5)
 _GAP = timedelta(days=3)  # a longer pause may hide a natural change
+_NOON = timedelta(hours=12)  # days begin when the data end, so the middle tells the date
 _LASTS = 3  # days that must agree, as far as they are there
 
 
@@ -132,7 +133,7 @@ def _jump(
         for conversion in (*TEMPERATURES, *SCALES):
             if _lands(conversion, before, after, usual) and _lasts(conversion, before, later):
                 return (
-                    f"on {after.start:%Y-%m-%d} the median went from {before.median:.4g} to "
+                    f"on {after.start + _NOON:%Y-%m-%d} the median went from {before.median:.4g} to "
                     f"{after.median:.4g} in one day, as if from {conversion.name}"
                 )
         natural = max(natural, abs(_median(after) - _median(before)))

@@ -103,6 +103,13 @@ class Situation:
         soft = (one for one in self.of(*DRIFT_KINDS, "contract") if not one.pages)
         return tuple(one for one in soft if looks.get(one.subject, 1) >= least)
 
+    def lasting(self, kind: str) -> tuple[Finding, ...]:
+        """Findings about loss that have held for enough looks in a row: a bad day heals by itself,
+        and a model trained on it would be no better.
+        """
+        looks = self.state.consecutive_looks
+        return tuple(one for one in self.of(kind) if looks.get(kind, 1) >= self.policy.persistence)
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -211,10 +218,10 @@ def _block(situation: Situation) -> Choice | None:
 def _retrain_quality(situation: Situation) -> Choice | None:
     if "drift" not in situation.policy.on:
         return None
-    measured = situation.of("realised_loss")
+    measured = situation.lasting("realised_loss")
     if measured:
         return Choice("retrain", "quality", measured[0].sentence, measured)
-    estimated = situation.of("estimated_loss")
+    estimated = situation.lasting("estimated_loss")
     # Broken inputs make the estimate high too, and retraining on them would not mend them.
     if estimated and not situation.broken_inputs:
         return Choice("retrain", "quality", estimated[0].sentence, estimated)

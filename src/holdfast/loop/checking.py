@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,7 +57,11 @@ def check_project(container: Container) -> CheckReport:
         parse_size(spec.gate.max_size)
     with tempfile.TemporaryDirectory(prefix="holdfast-check-") as name:
         user_code = container.user_code(spec, Path(name) / "check.log", {})
-        user_code.find(spec.model.train)
+        if sources.is_callable(spec.data.source):
+            # Importing the project takes seconds, so one process sees to both callables.
+            user_code = dataclasses.replace(user_code, also=(spec.model.train,))
+        else:
+            user_code.find(spec.model.train)
         frame = sources.read(spec.data, spec.root, user_code)
     known = sources.known_at(frame, spec.data, container.clock.now(), spec.retrain.window)
     split = splits.by_time(known, spec.data)

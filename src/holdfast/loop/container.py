@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
+import msgspec
+
 from holdfast.errors import NotFoundError, SpecError, UsageError
 from holdfast.loop.clock import SystemClock, make_clock
 from holdfast.loop.settings import Settings, load_settings, prepare
@@ -277,8 +279,9 @@ class Container:
         return self.version(model, max(version.number for version in versions))
 
 
-def replace(record: Any, **changes: Any) -> Any:
-    """A copy of a record with some fields changed."""
-    import msgspec
+T = TypeVar("T", bound=msgspec.Struct)
 
+
+def replace(record: T, **changes: Any) -> T:
+    """A copy of a record with some fields changed."""
     return msgspec.structs.replace(record, **changes)

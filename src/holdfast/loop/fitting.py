@@ -77,14 +77,17 @@ class Fitting:
         self._tell = tell
         self._folder = container.settings.folder(f"jobs/{job.id}")
 
-    def fit(self, rows: Rows) -> Fitted:
+    def fit(self, rows: Rows, run_id: str) -> Fitted:
         """Trains, makes the bundle, and evaluates it as the server will run it.
+
+        Args:
+            rows: what to train on and to evaluate with.
+            run_id: the MLflow run of this job.
 
         Raises:
             UserCodeError: when the training callable failed; the run is marked as failed.
         """
         registry = self._container.registry
-        run_id = registry.start_run(self._spec.model.name, self._job.id)
         try:
             self._train(rows, run_id)
             manifest = self._bundle(rows, run_id)

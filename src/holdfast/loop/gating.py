@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import dataclasses
 import time
-import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +15,17 @@ from holdfast.bundle.predictor import Predictor, open_bundle
 from holdfast.data import splits, versions
 from holdfast.errors import GateError
 from holdfast.gate.evaluate import evaluate
-from holdfast.gate.evidence import Behaviour, GateEvidence, Span
+from holdfast.gate.evidence import GateEvidence, Span
+from holdfast.loop.behaving import BehaviourRun
 from holdfast.loop.container import Container, replace
-from holdfast.loop.jobs import environment
 from holdfast.loop.pipeline import breaches_of
+from holdfast.loop.warming import JUDGING, warm
 from holdfast.records import Job, Signature, Verdict, Version, digest
 from holdfast.release.evidence import disagreement
 from holdfast.spec import Spec
 
 LATENCY_ROWS = 400
 WARM_UP = 50
-BEHAVIOUR_SECONDS = 600
 
 
 def gate_now(container: Container, model: str, number: int | None = None) -> Verdict:
@@ -65,6 +62,8 @@ def run_gate(container: Container, job: Job) -> dict[str, Any]:
 
 
 def _judge(container: Container, spec: Spec, version: Version) -> Verdict:
+    behaviour = BehaviourRun.start(container, spec, version)  # meanwhile the rest is measured
+    warm(JUDGING)
     dataset = versions.read_manifest(version.dataset, container.blobs)
     frame = versions.open_version(dataset, container.blobs)
     split = splits.by_time(frame, spec.data)
@@ -73,7 +72,11 @@ def _judge(container: Container, spec: Spec, version: Version) -> Verdict:
     champion = None
     if route is not None and route.champion.version != version.number:
         champion = container.version(version.model, route.champion.version)
-    evidence = _evidence(container, spec, version, champion, candidate, split.train, split.test)
+    evidence = _evidence(container, spec, version, champion, candidate, split)
+    if behaviour is not None:
+        evidence = dataclasses.replace(evidence, behaviours=behaviour.result())
+    # Only now, when the other process no longer takes the processor away.
+    evidence = dataclasses.replace(evidence, latency_p99=_latency(candidate, split.test))
     now = container.clock.now()
     judged_of = f"{version.bundle}:{champion.bundle if champion else ''}:{now}:{spec.gate}"
     verdict = evaluate(
@@ -98,9 +101,9 @@ def _evidence(
     version: Version,
     champion: Version | None,
     candidate: Predictor,
-    train: pl.DataFrame,
-    test: pl.DataFrame,
+    split: splits.Split,
 ) -> GateEvidence:
+    train, test = split.train, split.test
     signature = candidate.manifest.signature
     binary = spec.model.task == "binary"
     breaches = breaches_of(container, version.model, pl.concat([train, test]))
@@ -122,9 +125,7 @@ def _evidence(
             name: test[name].cast(pl.String).fill_null("(null)").to_numpy()
             for name in spec.gate.slices
         },
-        latency_p99=_latency(candidate, test),
         size=sum(f.stat().st_size for f in Path(version.bundle_path).rglob("*") if f.is_file()),
-        behaviours=_behaviours(container, spec, version),
         breaches=tuple(replace(b, hard=False) for b in breaches) if accepted else breaches,
         time=test[spec.data.time].dt.replace_time_zone(None).to_numpy(),
         trained=_span(train, spec.data.time),
@@ -196,43 +197,3 @@ def _accepted(container: Container, version: Version) -> bool:
     if version.job is None:
         return False
     return bool(container.ask(container.store.jobs.get, version.job).payload.get("accept"))
-
-
-def _behaviours(container: Container, spec: Spec, version: Version) -> tuple[Behaviour, ...] | None:
-    """Runs the project's behavioural tests against the bundle, in a process of their own."""
-    if spec.gate.behaviour is None:
-        return None
-    folder = spec.root / spec.gate.behaviour
-    report = container.settings.folder("run") / f"behaviour-{version.number}-{os.getpid()}.xml"
-    command = [sys.executable, "-m", "pytest", str(folder), "-q", "-p", "holdfast.testing.plugin",
-               "-p", "no:cacheprovider", "--rootdir", str(spec.root), "-c", os.devnull,
-               f"--junit-xml={report}"]  # fmt: skip
-    env = {**environment(container), "HOLDFAST_BUNDLE": version.bundle_path,
-           "HOLDFAST_KEY_FILE": str(container.settings.home / "key")}  # fmt: skip
-    try:
-        done = subprocess.run(
-            command, cwd=spec.root, env=env, capture_output=True, text=True,
-            timeout=BEHAVIOUR_SECONDS, check=False,
-        )  # fmt: skip
-        if not report.exists():
-            raise GateError(
-                "gate.behaviour",
-                f"the behavioural tests in {spec.gate.behaviour} could not be run",
-                f"pytest said: {(done.stdout + done.stderr).strip()[-800:]}",
-            )
-        return tuple(_read_report(report))
-    except subprocess.TimeoutExpired:
-        return (Behaviour("behaviour", passed=False, message="took more than ten minutes"),)
-    finally:
-        report.unlink(missing_ok=True)
-
-
-def _read_report(report: Path) -> list[Behaviour]:
-    found = []
-    for case in ET.parse(report).getroot().iter("testcase"):  # noqa: S314 - written by pytest
-        trouble = [part for part in case if part.tag in ("failure", "error")]
-        message = (trouble[0].get("message") or "")[:500] if trouble else ""
-        skipped = any(part.tag == "skipped" for part in case)
-        if not skipped:
-            found.append(Behaviour(case.get("name", "?"), not trouble, message))
-    return found

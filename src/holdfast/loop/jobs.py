@@ -26,7 +26,7 @@ def is_alive(job: Job) -> bool:
     try:
         process = psutil.Process(job.pid)
         started = abs(process.create_time() - job.pid_started) < 1.0
-        return started and process.status() != psutil.STATUS_ZOMBIE
+        return bool(started and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
 

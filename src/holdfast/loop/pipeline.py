@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +21,7 @@ from holdfast.errors import DataError, HoldfastError
 from holdfast.loop.container import Container
 from holdfast.loop.fitting import Fitted, Fitting, Rows
 from holdfast.loop.jobs import finish
+from holdfast.loop.warming import TRAINING, warm
 from holdfast.ports.ids import new_id
 from holdfast.records import Breach, Contract, DatasetVersion, Job, JobState, Version
 from holdfast.spec import Spec
@@ -61,8 +63,11 @@ def train_now(
 def run_train(container: Container, job: Job, tell: Tell = lambda text: None) -> dict[str, Any]:
     """Does a training job; see :func:`train_now` for what it raises."""
     training = _Training(container, job, tell)
-    rows = training.rows()
-    fitted = training.fitted(rows)
+    with ThreadPoolExecutor(1, thread_name_prefix="holdfast-run") as meanwhile:
+        run = meanwhile.submit(container.registry.start_run, job.model, job.id)
+        rows = training.rows()
+        warm(TRAINING)
+        fitted = training.fitted(rows, run.result())
     version = training.registered(rows, fitted)
     return {
         "version": version.number,
@@ -131,10 +136,10 @@ class _Training:
                 "run 'holdfast train --accept-data \"why\"'.",
             )
 
-    def fitted(self, rows: Rows) -> Fitted:
+    def fitted(self, rows: Rows, run: str) -> Fitted:
         """The estimator, judged and packed into a bundle."""
         fitting = Fitting(self._container, self._spec, self._job, self._cut(), self._tell)
-        fitted = fitting.fit(rows)
+        fitted = fitting.fit(rows, run)
         self._checkpoint("fitted")
         return fitted
 

@@ -84,9 +84,7 @@ def _options(settings: Settings, declared: Serve, asked: Request) -> ServeOption
     options = ServeOptions(
         server=os.environ.get("HOLDFAST_SERVER") or socket.gethostname(),
         home=settings.home,
-        control=None
-        if asked.bundle
-        else ControlAddress(url=control_url(settings), token=token or ""),
+        control=None if asked.bundle else follow,
         routes=[_fixed(settings, asked.bundle)] if asked.bundle else [],
         spool_full=declared.spool_full,
         tokens=[hashlib.sha256(token.encode()).hexdigest()] if token else [],

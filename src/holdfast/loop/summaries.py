@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -20,6 +19,7 @@ class SummaryStore:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._read: dict[Path, tuple[int, pl.DataFrame]] = {}
 
     def write(self, model: str, version: int, counts: pl.DataFrame, name: str) -> None:
         """Keeps the counts of one batch; ``counts`` has a column ``hour``."""
@@ -40,12 +40,17 @@ class SummaryStore:
             day += DAY
         if not files:
             return None
-        frames = [pl.read_parquet(file, hive_partitioning=False) for file in files]
-        counts = pl.concat(frames, how="vertical")
+        counts = pl.concat([self._frame(file) for file in files], how="vertical")
         return counts.filter((pl.col("hour") >= start) & (pl.col("hour") < end))
+
+    def _frame(self, file: Path) -> pl.DataFrame:
+        """One file, kept in memory: a look reads all of them again and again."""
+        changed = file.stat().st_mtime_ns
+        known = self._read.get(file)
+        if known is None or known[0] != changed:
+            known = (changed, pl.read_parquet(file, hive_partitioning=False, memory_map=False))
+            self._read[file] = known
+        return known[1]
 
     def _folder(self, model: str, version: int) -> Path:
         return self._root / f"model={model}" / f"version={version}"
-
-
-Summarise = Callable[[pl.DataFrame, str, int], pl.DataFrame | None]

@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from holdfast.bundle.manifest import read_manifest
-from holdfast.deciding.decide import DRIFT_KINDS, State, decide
+from holdfast.deciding.decide import State, decide
 from holdfast.loop import incidents
 from holdfast.loop.container import Container
 from holdfast.loop.outcomes import typed_labels
@@ -119,6 +119,8 @@ class Watching:
                     self._queue(tx, decision, now)
             if fresh or news:
                 incidents.tell(self._container, tx, seen.findings, decision)
+            elif decision.action == "nothing" and not any(f.pages for f in seen.findings):
+                incidents.close_open(self._container, tx, model, "nothing is found any more")
         if fresh and decision.action == "roll_back":
             self._releasing.rollback(model, actor="holdfast", reason=decision.reason)
 
@@ -150,11 +152,7 @@ class Watching:
             last_retrain_at=loops[0].created_at if loops else None,
             retrains_in_30_days=sum(job.created_at > now - MONTH for job in loops),
             pending_action="retrain" if moving or self._under_way(tx, model, jobs) else None,
-            consecutive_looks={
-                finding.subject: _looks(finding, spec)
-                for finding in findings
-                if finding.kind in DRIFT_KINDS
-            },
+            consecutive_looks=_consecutive(findings, spec, now),
             released_at=since,
             release_watching=bool(watched),
             previous_version=watched[0].previous if watched else None,
@@ -200,9 +198,16 @@ class _Plans(msgspec.Struct, frozen=True):
     schedule: datetime | None
 
 
-def _looks(finding: Finding, spec: Spec) -> int:
-    """Blocks in a row that a drift finding has held."""
-    return max(round((finding.at - finding.since) / spec.monitor.block), 1)
+def _consecutive(findings: Sequence[Finding], spec: Spec, now: datetime) -> dict[str, int]:
+    """Blocks in a row that each finding has held, under the names that decisions look for."""
+    block = spec.monitor.block
+    held: dict[str, int] = {}
+    for finding in findings:
+        if finding.kind in ("realised_loss", "estimated_loss"):
+            held[finding.kind] = max(int((now - finding.since) / block), 1)
+        elif not finding.pages:
+            held[finding.subject] = max(round((finding.at - finding.since) / block), 1)
+    return held
 
 
 def _contract_trouble(loops: Sequence[Job]) -> str:

@@ -8,7 +8,15 @@ from typing import Any, Self
 
 import msgspec
 
-_encoder = msgspec.json.Encoder(order="deterministic")
+
+def _plain(value: Any) -> Any:
+    """NumPy's numbers as Python's; everything else is a mistake."""
+    if hasattr(value, "item"):
+        return value.item()
+    raise TypeError(f"a record cannot hold {type(value).__name__}")
+
+
+_encoder = msgspec.json.Encoder(order="deterministic", enc_hook=_plain)
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,7 +28,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON-able values."""
-        result: dict[str, Any] = msgspec.to_builtins(self)
+        result: dict[str, Any] = msgspec.to_builtins(self, enc_hook=_plain)
         return result
 
     @classmethod

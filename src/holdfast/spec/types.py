@@ -137,7 +137,9 @@ class Retrain(Section, frozen=True, kw_only=True):
     )
     window: Annotated[timedelta | None, about("how far back the training rows reach")] = None
     persistence: Annotated[
-        int, Meta(ge=1), about("looks in a row that must agree before drift alone retrains")
+        int,
+        Meta(ge=1),
+        about("looks in a row that a fall of quality or drift must last before it retrains"),
     ] = 2
     per_month: Annotated[int, Meta(ge=0), about("most retrainings in thirty days")] = 8
 

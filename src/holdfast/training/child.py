@@ -42,6 +42,8 @@ def main(folder: Path) -> int:
     sys.path.insert(0, request.root)
     sys.argv = [request.target]
     try:
+        for target in request.also:
+            find_callable(target, Path(request.root))
         result = _ACTIONS[request.action](request)
     except UserCodeError as error:
         sys.stderr.write(f"{error.traceback or error}\n")

@@ -29,6 +29,7 @@ class Request(Record, frozen=True, kw_only=True):
         frame: Parquet file of the training rows; empty when loading.
         out: folder for the results.
         parent: process id of the caller; the child ends when it does.
+        also: further callables that must be there; they are not called.
     """
 
     action: Action
@@ -41,6 +42,7 @@ class Request(Record, frozen=True, kw_only=True):
     task: Task = "binary"
     features: tuple[str, ...] = ()
     label: str = ""
+    also: tuple[str, ...] = ()
 
 
 class Result(Record, frozen=True, kw_only=True):

@@ -53,6 +53,7 @@ class LocalUserCode:
         memory_bytes: most memory the child and its descendants may hold (resident).
         env: set in the child's environment, over this process's own; ``MLFLOW_TRACKING_URI`` and
             ``MLFLOW_RUN_ID`` here let ``mlflow.autolog()`` log into that run.
+        also: further callables that a call makes sure of, without calling them.
     """
 
     root: Path
@@ -64,6 +65,7 @@ class LocalUserCode:
     timeout: timedelta = timedelta(hours=1)
     memory_bytes: int = 8 * 2**30
     env: Mapping[str, str] = field(default_factory=dict)
+    also: tuple[str, ...] = ()
 
     def find(self, target: str) -> None:
         """Imports the module of a callable and looks for it there, without calling it.
@@ -119,6 +121,7 @@ class LocalUserCode:
             frame="" if frame is None else str(frame),
             frame_kind=self.frame_kind,
             task=self.task,
+            also=self.also,
             features=self.features,
             label=self.label,
         )

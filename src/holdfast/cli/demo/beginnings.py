@@ -117,7 +117,9 @@ def stop_a_broken_one(world: World, narrator: Narrator) -> None:
     began = world.clock.now()
     world.command("release", "3")
     played = world.traffic.play(
-        CANARY_ENDS, stop=lambda: release_of(world, 3)["state"] not in ("shadow", "canary")
+        CANARY_ENDS,
+        pace=0.05,
+        stop=lambda: release_of(world, 3)["state"] not in ("shadow", "canary"),
     )
     release = world.wait(
         lambda: (found := release_of(world, 3))["state"] == "aborted" and found,

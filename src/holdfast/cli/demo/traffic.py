@@ -16,8 +16,9 @@ import polars as pl
 from holdfast.loop.clock import RehearsalClock
 from holdfast.spec import Data
 
-
 IDLE_SECONDS = 2.0
+REPORT_HOURS = 6  # airports report what landed every six hours
+REQUEST_ROWS = 40
 
 
 class Played(NamedTuple):
@@ -86,13 +87,15 @@ class Traffic:
         until: datetime,
         pause: Callable[[], bool] = lambda: False,
         stop: Callable[[], bool] = lambda: False,
+        pace: float = 0.0,
     ) -> Played:
         """Sends everything that happens until a time.
 
         Args:
             until: simulated time.
             pause: while it says so the clock stands still (work takes seconds, not days).
-            stop: ends early when it says so, at the end of an hour.
+            pace: seconds of real time that an hour takes at least.
+            stop: ends early when it says so, after a report of what landed.
         """
         time_column = self._data.time
         part = self._rows.filter(
@@ -103,27 +106,28 @@ class Traffic:
         for hour, group in _hours(part, time_column):
             while pause():
                 time.sleep(0.02)
+            time.sleep(pace)
             self._clock.advance(hour)
             for body, size in self._bodies(group):
                 status, _, _ = self._server.post("/invocations", body)
                 requests, rows, failed = requests + 1, rows + size, failed + (status != 200)
-            labels += self._land()
             self._sent_until = hour
-            if stop():
-                return Played(requests, rows, failed, labels)
+            if hour.hour % REPORT_HOURS == 0:
+                labels += self._land()
+                if stop():
+                    return Played(requests, rows, failed, labels)
         self._sent_until = until
         self._clock.advance(until)
         return Played(requests, rows, failed, labels + self._land())
 
     def _bodies(self, group: pl.DataFrame) -> Iterator[tuple[bytes, int]]:
-        """One request for each airport, as its system would send it."""
-        for part in group.partition_by("origin") if "origin" in group.columns else [group]:
-            rows = part.select(self._columns)
+        """The flights of an hour, in requests of a size that an airport's system would send."""
+        for rows in group.select(self._columns).iter_slices(REQUEST_ROWS):
             body = {"dataframe_split": {"columns": rows.columns, "data": rows.rows()}}
             yield msgspec.json.encode(body), rows.height
 
     def _land(self) -> int:
-        """Reports every flight that landed by now."""
+        """Reports every flight that landed since the last report."""
         now = int(self._clock.timestamp() * 1e6)
         end = int(self._landing.searchsorted(now, side="right"))
         landed = self._outcomes[self._told : end]
@@ -138,7 +142,8 @@ class Traffic:
 
     def one_row(self) -> bytes:
         """The body of a request with one row, for probing."""
-        return next(self._bodies(self._rows.tail(1)))[0]
+        body, _ = next(self._bodies(self._rows.tail(1)))
+        return body
 
 
 def _hours(frame: pl.DataFrame, column: str) -> Iterator[tuple[datetime, pl.DataFrame]]:
