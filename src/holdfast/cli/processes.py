@@ -79,5 +79,7 @@ def serve(
 def control(context: Context, host: str, port: int | None) -> int:
     """Run the control plane alone: API, dashboard, reconciler."""
     from holdfast.control.process import run
+    from holdfast.loop.parent import end_with_parent
 
+    end_with_parent()
     return run(context.container, host=host, port=port)

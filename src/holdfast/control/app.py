@@ -6,13 +6,14 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from holdfast.control.api import make_api
 from holdfast.control.auth import Guard
+from holdfast.control.html import error_page, wants_page
 from holdfast.control.pages import make_pages
 from holdfast.control.waiting import Bus
 from holdfast.errors import HoldfastError
@@ -75,6 +76,16 @@ def _errors(app: FastAPI) -> None:
         return JSONResponse({"error": fault}, 422)
 
     @app.exception_handler(HTTPException)
-    async def http(request: Request, error: HTTPException) -> JSONResponse:
+    async def http(request: Request, error: HTTPException) -> Response:
+        if wants_page(request.scope):
+            return error_page(_said(request, error), error.status_code)
         fault = {"code": f"http.{error.status_code}", "message": str(error.detail), "fix": ""}
         return JSONResponse({"error": fault}, error.status_code)
+
+
+def _said(request: Request, error: HTTPException) -> HoldfastError:
+    """An error of the framework in words for people."""
+    code = f"http.{error.status_code}"
+    if error.status_code == 404:
+        return HoldfastError(code, f"nothing is at {request.url.path}", "Begin at the models.")
+    return HoldfastError(code, f"this address does not take {request.method}: {error.detail}")

@@ -10,6 +10,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from holdfast.control.html import error_page, wants_page
 from holdfast.errors import AuthError, HoldfastError, UsageError
 
 COOKIE = "holdfast_token"
@@ -81,12 +82,22 @@ class Guard:
 
 
 def _answer(scope: Scope, refused: HoldfastError) -> ASGIApp:
-    """JSON, or for a person at a browser the way to the sign-in page."""
-    asks_for_page = "text/html" in Headers(scope=scope).get("accept", "")
-    if isinstance(refused, AuthError) and scope["method"] == "GET" and asks_for_page:
-        return RedirectResponse(f"/sign-in?onward={quote(scope['path'])}", 303)
+    """JSON, or for a person at a browser a page: the one to sign in at, if that will help."""
     status = 401 if isinstance(refused, AuthError) else 403
-    return JSONResponse({"error": refused.as_dict()}, status)
+    if not wants_page(scope):
+        return JSONResponse({"error": refused.as_dict()}, status)
+    if status == 403:
+        return error_page(refused, status)
+    return RedirectResponse(f"/sign-in?onward={quote(_onward(scope), safe='/')}", 303)
+
+
+def _onward(scope: Scope) -> str:
+    """Where to go after signing in; forms are asked again on the page of the same path."""
+    path: str = scope["path"]
+    if scope["method"] not in ("GET", "HEAD"):
+        return "/" if path == "/sign-out" else path
+    query = scope.get("query_string", b"").decode("latin-1")
+    return f"{path}?{query}" if query else path
 
 
 def _hostname(host: str) -> str:

@@ -15,6 +15,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.datastructures import Headers
+from starlette.types import Scope
 
 from holdfast.control import words
 from holdfast.control.contexts import ErrorPage
@@ -90,9 +92,15 @@ def render(
     return HTMLResponse(text, status, HEADERS)
 
 
+def wants_page(scope: Scope) -> bool:
+    """Whether a person at a browser asks; the API answers in JSON whoever asks."""
+    accepted = Headers(scope=scope).get("accept", "")
+    return "text/html" in accepted and not scope["path"].startswith("/api/")
+
+
 def error_page(error: HoldfastError, status: int) -> Response:
     """An error as a page."""
-    known = {404: "There is no such page", 409: "That does not fit", 422: "Something is wrong",
+    known = {403: "Refused", 404: "There is no such page", 409: "That does not fit", 422: "Something is wrong",
              503: "Not yet confirmed"}  # fmt: skip
     title = known.get(status, "It did not work")
     return render("error.html", ErrorPage(title, error.code, error.message, error.fix), status)

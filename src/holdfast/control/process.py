@@ -6,9 +6,11 @@ import json
 import logging
 import os
 import socket
+from collections.abc import Mapping
 from pathlib import Path
 
 import uvicorn
+from fastapi import FastAPI
 
 from holdfast.control.app import create_app
 from holdfast.control.auth import require_token_off_loopback
@@ -18,6 +20,9 @@ from holdfast.loop.settings import CONTROL_PORT
 from holdfast.spec import FILE_NAME
 
 log = logging.getLogger("holdfast")
+
+PROXIES = "127.0.0.1,::1"
+"""Where a proxy is believed to say what the browser asked for, unless told otherwise."""
 
 
 def run(container: Container, host: str = "127.0.0.1", port: int | None = None) -> int:
@@ -40,15 +45,25 @@ def run(container: Container, host: str = "127.0.0.1", port: int | None = None) 
         file = container.settings.folder("run") / "control.json"
         _write(file, {"url": url, "pid": os.getpid()})
         log.info("control plane and dashboard at %s", url)
-        config = uvicorn.Config(
-            app, log_level="warning", access_log=False, timeout_graceful_shutdown=2
-        )
         try:
-            uvicorn.Server(config).run(sockets=[listening])
+            uvicorn.Server(server_config(app)).run(sockets=[listening])
         finally:
             if _owner(file) == os.getpid():
                 file.unlink(missing_ok=True)
     return 0
+
+
+def server_config(app: FastAPI, environ: Mapping[str, str] = os.environ) -> uvicorn.Config:
+    """How the application is served.
+
+    A proxy in front that ends TLS says so in ``X-Forwarded-Proto``; without it, forms sent from
+    ``https://`` would seem to come from another site. Only the addresses of
+    ``FORWARDED_ALLOW_IPS`` are believed, by default those of this machine.
+    """
+    return uvicorn.Config(
+        app, log_level="warning", access_log=False, timeout_graceful_shutdown=2,
+        proxy_headers=True, forwarded_allow_ips=environ.get("FORWARDED_ALLOW_IPS") or PROXIES,
+    )  # fmt: skip
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -107,8 +107,9 @@ class Situation:
         """Findings about loss that have held for enough looks in a row: a bad day heals by itself,
         and a model trained on it would be no better.
         """
-        looks = self.state.consecutive_looks
-        return tuple(one for one in self.of(kind) if looks.get(kind, 1) >= self.policy.persistence)
+        least = self.policy.persistence
+        held = self.state.consecutive_looks.get(kind, least)
+        return self.of(kind) if held >= least else ()
 
 
 @dataclass(frozen=True, slots=True)

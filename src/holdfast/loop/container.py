@@ -238,6 +238,15 @@ class Container:
             "Name one with --model.",
         )
 
+    def version_record(self, model: str, number: int) -> Version:
+        """What is known of a version, wherever its bundle is; MLflow is asked only if need be.
+
+        Raises:
+            NotFoundError: when there is no such version.
+        """
+        known = self.ask(self.store.versions.find, model, number)
+        return known or self.registry.version(model, number)
+
     def version(self, model: str, number: int) -> Version:
         """A version with its bundle on this machine.
 

@@ -37,6 +37,7 @@ class LocalRunner:
     def __init__(self, container: Container) -> None:
         self._container = container
         self._started: dict[str, subprocess.Popen[bytes]] = {}
+        self._unclaimed: dict[str, int] = {}
 
     def tick(self) -> None:
         """One level-triggered pass: compares the job table with the processes of this machine."""
@@ -48,7 +49,7 @@ class LocalRunner:
                 running += 1
             elif job.id in self._started:
                 running += 1  # started, has not claimed itself yet
-            elif job.attempt >= ATTEMPTS:
+            elif max(job.attempt, self._unclaimed.get(job.id, 0)) >= ATTEMPTS:
                 self._give_up(job)
             elif running < PARALLEL:
                 self._start(job)
@@ -56,8 +57,11 @@ class LocalRunner:
 
     def _reap(self) -> None:
         for job_id, process in list(self._started.items()):
-            if process.poll() is not None:
+            status = process.poll()
+            if status is not None:
                 del self._started[job_id]
+            if status:  # perhaps before it could claim the job, so that no attempt was counted
+                self._unclaimed[job_id] = self._unclaimed.get(job_id, 0) + 1
 
     def _start(self, job: Job) -> None:
         folder = self._container.settings.folder(f"jobs/{job.id}")
@@ -74,7 +78,7 @@ class LocalRunner:
     def _give_up(self, job: Job) -> None:
         error = {
             "code": "job.died",
-            "message": f"the process of {job.kind} job {job.id} died {job.attempt} times",
+            "message": f"the process of {job.kind} job {job.id} died {ATTEMPTS} times",
             "fix": f"See {self._container.settings.home / 'jobs' / job.id / 'process.log'}.",
         }
         finish(self._container, job, {"error": error}, JobState.FAILED)
@@ -88,11 +92,16 @@ def environment(container: Container) -> dict[str, str]:
 
 
 def finish(container: Container, job: Job, result: dict[str, Any], state: JobState) -> None:
-    """Writes a job's end with its event, in one transaction; a job that ended is left alone."""
+    """Writes a job's end with its event, in one transaction.
+
+    A job that ended, or that a later attempt works on, is left alone.
+    """
     store = container.store
     now = container.clock.now()
     with store.begin() as tx:
-        if store.jobs.get(tx, job.id).state not in (JobState.QUEUED, JobState.RUNNING):
+        present = store.jobs.get(tx, job.id)
+        ended = present.state not in (JobState.QUEUED, JobState.RUNNING)
+        if ended or present.attempt != job.attempt:
             return
         end = store.jobs.finish if state == JobState.DONE else store.jobs.fail
         end(tx, job.id, result, now)

@@ -53,11 +53,18 @@ def train_now(
         job = jobs.take(tx, job.id, os.getpid(), psutil.Process().create_time())
     try:
         result = run_train(container, job, tell)
-    except HoldfastError as error:
-        finish(container, job, {"error": error.as_dict()}, JobState.FAILED)
+    except BaseException as error:
+        # Also when it was interrupted: nobody is to go on with what a person stopped.
+        finish(container, job, {"error": _fault(error).as_dict()}, JobState.FAILED)
         raise
     finish(container, job, result, JobState.DONE)
     return container.version(spec.model.name, result["version"])
+
+
+def _fault(error: BaseException) -> HoldfastError:
+    if isinstance(error, HoldfastError):
+        return error
+    return HoldfastError("train.stopped", f"the training was stopped by {type(error).__name__}")
 
 
 def run_train(container: Container, job: Job, tell: Tell = lambda text: None) -> dict[str, Any]:

@@ -8,10 +8,13 @@ the same as doing it once.
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 import traceback
 from collections.abc import Callable
 from datetime import datetime, timedelta
+
+import psutil
 
 from holdfast.errors import HoldfastError
 from holdfast.loop.aliases import settle
@@ -20,7 +23,6 @@ from holdfast.loop.jobs import LocalRunner
 from holdfast.loop.releasing import Releasing
 from holdfast.loop.routing import latest_release
 from holdfast.loop.watching import Watching
-from holdfast.ports.ids import new_id
 from holdfast.records import JobState
 
 log = logging.getLogger("holdfast")
@@ -45,7 +47,8 @@ class Reconciler:
         self._releasing = releasing
         self._runner = LocalRunner(container)
         self._watching = Watching(container, releasing)
-        self._owner = new_id("control")
+        me = psutil.Process()
+        self._owner = f"{socket.gethostname()}/{me.pid}/{me.create_time()}"
         self._wall = wall
         self._token: int | None = None
         self._failing: dict[str, str] = {}
@@ -68,6 +71,9 @@ class Reconciler:
     def _leads(self) -> bool:
         store, now = self._container.store, self._wall()
         with store.begin() as tx:
+            holder = store.leases.holder(tx, LEASE, now)
+            if holder is not None and _died_here(holder.owner):
+                store.leases.release(tx, LEASE, holder.token)
             self._token = store.leases.acquire(tx, LEASE, self._owner, LEASE_TIME, now)
         return self._token is not None
 
@@ -136,3 +142,15 @@ class Reconciler:
         if self._failing.get(what) != text:
             self._failing[what] = text
             log.error("%s: %s", what, text)
+
+
+def _died_here(owner: str) -> bool:
+    """Whether a lease's owner was a process of this machine that is gone: no need to wait then."""
+    host, _, rest = owner.partition("/")
+    pid, _, started = rest.partition("/")
+    if host != socket.gethostname() or not pid.isdigit():
+        return False
+    try:
+        return abs(psutil.Process(int(pid)).create_time() - float(started)) > 1.0
+    except psutil.NoSuchProcess:
+        return True

@@ -13,6 +13,7 @@ import polars as pl
 from holdfast.bundle.manifest import read_file, read_manifest
 from holdfast.errors import BundleError
 from holdfast.loop.clock import make_clock
+from holdfast.loop.parent import end_with_parent
 from holdfast.loop.serve import routes_known
 from holdfast.loop.settings import Settings, load_settings, prepare
 from holdfast.loop.summaries import SummaryStore
@@ -91,6 +92,7 @@ class Summarising:
 
 def run(project: Path) -> int:
     """Records until SIGTERM or SIGINT, then drains what is left; returns 0."""
+    end_with_parent()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.INFO)
     settings = prepare(load_settings(project.absolute()))
     summaries = SummaryStore(settings.folder("summaries"))

@@ -100,10 +100,16 @@ class Releasing:
 
         Raises:
             NotFoundError: when none waits.
-            ConflictError: when this person started it or agreed before.
+            ConflictError: when it does not wait for anybody, or this person started it or agreed
+                before.
         """
         with self._store.begin() as tx:
             release = self._moving(tx, model, version)
+            if release.state != ReleaseState.PENDING:
+                raise ConflictError(
+                    "release.not_waiting",
+                    f"the release of version {version} waits for nobody: it is {release.state}",
+                )
             if actor == release.actor or actor in release.approvals:
                 raise ConflictError(
                     "release.own_approval",

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from holdfast.errors import ConflictError, NotFoundError
-from holdfast.loop.container import Container
+from holdfast.loop.container import Container, replace
 from holdfast.records import Arm, Release, ReleaseState, Route
 
 MOVING = (ReleaseState.PENDING, ReleaseState.SHADOW, ReleaseState.CANARY)
@@ -117,7 +117,9 @@ class Router:
         if release is not None and release.previous is not None and release.previous in lived:
             return release.previous
         for number in lived:  # newest first
-            if number != bad:
+            past = latest_release(self._container, tx, model, number)
+            taken_back = past is not None and past.state == ReleaseState.ROLLED_BACK
+            if number != bad and not taken_back:
                 return number
         raise ConflictError(
             "release.nothing_before",
@@ -137,8 +139,6 @@ def latest_release(
 
 
 def _ended(release: Release, state: ReleaseState, reason: str, now: datetime) -> Release:
-    from holdfast.loop.container import replace
-
     ended: Release = replace(release, state=state, reason=reason, step_at=now)
     return ended
 

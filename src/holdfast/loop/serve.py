@@ -19,6 +19,7 @@ from holdfast.bundle.key import find_key
 from holdfast.bundle.manifest import bundle_digest, read_manifest
 from holdfast.errors import UsageError
 from holdfast.loop.clock import make_clock
+from holdfast.loop.parent import end_with_parent
 from holdfast.loop.settings import CONTROL_PORT, Settings, load_settings, prepare
 from holdfast.recording.spool import FileSpool
 from holdfast.records import Arm, Route
@@ -56,6 +57,7 @@ def run(project: Path, asked: Request) -> int:
         UsageError: off loopback without ``HOLDFAST_TOKEN``, or an address that cannot be had.
         BundleError: when the bundle that was named cannot be served.
     """
+    end_with_parent()
     settings = prepare(load_settings(project.absolute()))
     declared = load_spec(project).serve if (project / FILE_NAME).exists() else Serve()
     options = _options(settings, declared, asked)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
+from holdfast.errors import UsageError
+
 CONTROL_PORT = 8700
+_FIT = re.compile(r"[!#-+\--:<-\[\]-~]+")  # characters of a cookie's value, RFC 6265
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +58,9 @@ def load_settings(project: Path, environ: Mapping[str, str] | None = None) -> Se
 
     >>> load_settings(Path("/p"), {"HOLDFAST_HOME": "/var/lib/holdfast"}).tracking_uri
     'sqlite:////var/lib/holdfast/mlflow.db'
+
+    Raises:
+        UsageError: when the token fits no header or no cookie.
     """
     env = os.environ if environ is None else environ
     home = Path(env.get("HOLDFAST_HOME") or project / ".holdfast").absolute()
@@ -62,9 +69,19 @@ def load_settings(project: Path, environ: Mapping[str, str] | None = None) -> Se
         database_url=env.get("HOLDFAST_DATABASE_URL") or f"sqlite:///{home / 'holdfast.db'}",
         tracking_uri=env.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home / 'mlflow.db'}",
         control_url=env.get("HOLDFAST_CONTROL_URL") or None,
-        token=env.get("HOLDFAST_TOKEN") or None,
+        token=_token(env.get("HOLDFAST_TOKEN") or None),
         clock=env.get("HOLDFAST_CLOCK") or None,
     )
+
+
+def _token(token: str | None) -> str | None:
+    if token is not None and not _FIT.fullmatch(token):
+        raise UsageError(
+            "auth.token_unfit",
+            "HOLDFAST_TOKEN has characters that no cookie or header can hold",
+            "Set it to letters, digits, '-' and '_' only.",
+        )
+    return token
 
 
 def prepare(settings: Settings) -> Settings:

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from holdfast.errors import ConflictError, UnavailableError
+from holdfast.loop.parent import VARIABLE
 from holdfast.loop.settings import CONTROL_PORT, Settings, load_settings, prepare
 from holdfast.spec import FILE_NAME, Serve, load_spec
 
@@ -34,11 +35,13 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         project: folder the processes are started in.
         settings: shared by all of them.
         arguments: name of a process → its command.
+        lifeline: a pipe that ends when this process does, for all of them.
     """
 
     project: Path
     settings: Settings
     arguments: dict[str, list[str]]
+    lifeline: int
 
     @property
     def ready_file(self) -> Path:
@@ -78,6 +81,7 @@ def make_plan(
             "recorder": [*python, "holdfast.loop.record"],
             "server": [*python, "holdfast.cli", "serve", *serve],
         },
+        lifeline=os.pipe()[0],
     )
 
 
@@ -122,13 +126,13 @@ class _Member:
             **self._plan.settings.environment(),
             "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
             "MALLOC_ARENA_MAX": os.environ.get("MALLOC_ARENA_MAX", "2"),
-            "HOLDFAST_PARENT": str(os.getpid()),
+            VARIABLE: str(self._plan.lifeline),
         }
         log = self._plan.settings.folder("run") / f"{self.name}.log"
         with log.open("ab") as out:
             self.process = subprocess.Popen(
                 self._command, cwd=self._plan.project, env=environment, stdin=subprocess.DEVNULL,
-                stdout=out, stderr=out,
+                stdout=out, stderr=out, pass_fds=(self._plan.lifeline,),
             )  # fmt: skip
 
     def end(self) -> None:

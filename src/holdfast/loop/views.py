@@ -163,7 +163,7 @@ def status_of(container: Container, model: str) -> ModelStatus:
         )
         jobs = store.jobs.active(tx, model)
         incidents = store.incidents.list(tx, model, open_only=True)
-    live = None if route is None else container.version(model, route.champion.version)
+    live = None if route is None else container.version_record(model, route.champion.version)
     answered = _answered(container, model, now - timedelta(days=1), now)
     return ModelStatus(
         model=model,
@@ -206,7 +206,7 @@ def _row(version: Version, role: str, verdict: Verdict | None, metric: str) -> V
         verdict="" if verdict is None else verdict.outcome,
         metric=""
         if found is None
-        else f"{metric} {found.value:.3f} ±{found.high - found.value:.3f}",
+        else f"{metric} {found.value:.3f} ({found.low:.3f}–{found.high:.3f})",
         served_by=f"{version.predictor}{note}",
     )
 
@@ -256,7 +256,7 @@ def live_at(container: Container, model: str, at: datetime) -> LiveAt:
         route=route,
         since=route.created_at,
         until=later[0].created_at if later else None,
-        versions=tuple(container.version(model, arm.version) for arm in route.arms),
+        versions=tuple(container.version_record(model, arm.version) for arm in route.arms),
         answered=_answered(container, model, at - minute, at + minute),
         release=release,
         verdict=verdict,
