@@ -195,17 +195,21 @@ def _trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         id=first.run, model="tiny", dataset=first.dataset, code=first.code, lock=first.lock,
         metrics=first.metrics, started_at=START, finished_at=START, train_rows=1, test_rows=1,
     )  # fmt: skip
-    for job in ("second", "third"):  # the same bundle once more: what differs is its number
-        folder = Path(first.bundle_path)
+    store, folder = container.store, Path(first.bundle_path)
+    for key in ("second", "third"):  # the same bundle once more: what differs is its number
+        with store.begin() as tx:
+            job = store.jobs.enqueue(tx, key, "train", "tiny", {"origin": "operator"}, START)
+            store.jobs.take(tx, job.id, 1, 0.0)
         version = container.registry.register(
-            read_manifest(folder), folder, run=run, job=job,
+            read_manifest(folder), folder, run=run, job=job.id,
             data_start=first.data_start, data_end=first.data_end,
         )  # fmt: skip
-        with container.store.begin() as tx:
-            container.store.versions.save(tx, version)
+        with store.begin() as tx:
+            store.versions.save(tx, version)
+            store.jobs.finish(tx, job.id, {"version": version.number}, START)
     for number in (1, 2):
         assert gate_now(container, "tiny", number).outcome == "pass"
-    container.store.close()
+    store.close()
     return made.project
 
 

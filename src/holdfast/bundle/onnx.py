@@ -6,8 +6,9 @@ original is proven at registration before a bundle may use this predictor.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from typing import Any, Literal, TypeVar
 
 import msgspec
 import numpy as np
@@ -25,7 +26,12 @@ NULL_TEXT = "\ue000null"
 # Metadata of the graph: for columns where the original fails on what it never saw, what it saw.
 KNOWN_VALUES = "holdfast.known"
 
-Feed = Callable[[Column], NDArray[Any]]
+# Metadata of the graph: for inputs that take several columns of numbers at once, which.
+JOINED = "holdfast.joined"
+
+Shape = Callable[[Column], NDArray[Any]]
+Feed = Callable[[Columns], NDArray[Any]]
+T = TypeVar("T")
 
 
 class OnnxPredictor:
@@ -47,12 +53,12 @@ class OnnxPredictor:
 
 
 class OnnxModel:
-    """An ONNX model with one (n, 1) input a feature, by name.
+    """An ONNX model with one (n, 1) input a feature, by name, or (n, k) inputs for k joined ones.
 
     Args:
         model: serialised ONNX model.
         task: ``binary``, ``multiclass`` or ``regression``.
-        signature: its columns; each graph input must be one of them.
+        signature: its columns; each graph input must be one of them, or join some.
         threads: threads of one prediction.
 
     Raises:
@@ -63,15 +69,22 @@ class OnnxModel:
         session = _session(model, threads)
         known = {field.name for field in signature.inputs}
         inputs = session.get_inputs()
-        if {entry.name for entry in inputs} - known or any(e.type not in _FEEDS for e in inputs):
+        joined = _metadata(session, JOINED, dict[str, list[str]])
+        wanted = {name for entry in inputs for name in joined.get(entry.name, [entry.name])}
+        if wanted - known or any(entry.type not in _SHAPES for entry in inputs):
             raise BundleError(
                 "bundle.malformed",
                 "the compiled model wants inputs that its signature does not have",
                 "Register the version again.",
             )
-        known_values = _known_values(session)
+        seen = _metadata(session, KNOWN_VALUES, dict[str, list[str | int]])
         self._feeds = [
-            (entry.name, _only_known(_FEEDS[entry.type], entry.name, known_values.get(entry.name)))
+            (
+                entry.name,
+                _join(joined[entry.name])
+                if entry.name in joined
+                else _single(entry.name, _SHAPES[entry.type], seen.get(entry.name)),
+            )
             for entry in inputs
         ]
         decoder = Decoder(task, signature)
@@ -86,8 +99,8 @@ class OnnxModel:
             BundleError: when the model fails on them.
         """
         try:
-            feed = {name: shape(columns[name]) for name, shape in self._feeds}
-            scores = self._run(self._outputs, feed)[0]
+            inputs = {name: feed(columns) for name, feed in self._feeds}
+            scores = self._run(self._outputs, inputs)[0]
         except BundleError:
             raise
         except Exception as error:
@@ -118,26 +131,37 @@ def _session(model: bytes, threads: int) -> Any:
         ) from error
 
 
-def _known_values(session: Any) -> dict[str, frozenset[str | int | None]]:
-    text = session.get_modelmeta().custom_metadata_map.get(KNOWN_VALUES, "{}")
-    values = msgspec.json.decode(text, type=dict[str, list[str | int]])
-    return {name: frozenset([*known, None]) for name, known in values.items()}
+def _metadata(session: Any, key: str, kind: type[T]) -> T:
+    text = session.get_modelmeta().custom_metadata_map.get(key, "{}")
+    return msgspec.json.decode(text, type=kind)
 
 
-def _only_known(feed: Feed, name: str, known: frozenset[str | int | None] | None) -> Feed:
-    """The feed, but failing on a value that the original would fail on."""
-    if known is None:
-        return feed
+def _join(names: Sequence[str]) -> Feed:
+    """Many columns of numbers as one (n, k) array: an input of its own would cost each 1 µs."""
+    pick, width = itemgetter(*names), len(names)
 
-    def checked(values: Column) -> NDArray[Any]:
-        for value in values.tolist():
+    def feed(columns: Columns) -> NDArray[Any]:
+        parts = np.concatenate(pick(columns), dtype=np.float32, casting="unsafe")
+        return parts.reshape(width, -1).T
+
+    return feed
+
+
+def _single(name: str, shape: Shape, seen: Sequence[str | int] | None) -> Feed:
+    """One column; failing on a value that the original would fail on."""
+    if seen is None:
+        return lambda columns: shape(columns[name])
+    known = frozenset([*seen, None])
+
+    def checked(columns: Columns) -> NDArray[Any]:
+        for value in columns[name].tolist():
             if value not in known and value == value:
                 raise BundleError(
                     "bundle.unseen_category",
                     f"the column '{name}' holds a category that the model never saw",
                     "Train with an encoder that bears it, such as handle_unknown='ignore'.",
                 )
-        return feed(values)
+        return shape(columns[name])
 
     return checked
 
@@ -161,7 +185,7 @@ def _texts(values: Column) -> NDArray[Any]:
     return texts.reshape(-1, 1)
 
 
-_FEEDS: dict[str, Feed] = {
+_SHAPES: dict[str, Shape] = {
     "tensor(float)": _floats,
     "tensor(int64)": _integers,
     "tensor(bool)": _flags,

@@ -78,7 +78,8 @@ def _judge(container: Container, spec: Spec, version: Version) -> Verdict:
     # Only now, when the other process no longer takes the processor away.
     evidence = dataclasses.replace(evidence, latency_p99=_latency(candidate, split.test))
     now = container.clock.now()
-    judged_of = f"{version.bundle}:{champion.bundle if champion else ''}:{now}:{spec.gate}"
+    against = champion.bundle if champion else ""
+    judged_of = f"{version.model}:{version.number}:{version.bundle}:{against}:{now}:{spec.gate}"
     verdict = evaluate(
         evidence,
         spec.gate,

@@ -151,6 +151,6 @@ def _died_here(owner: str) -> bool:
     if host != socket.gethostname() or not pid.isdigit():
         return False
     try:
-        return abs(psutil.Process(int(pid)).create_time() - float(started)) > 1.0
+        return bool(abs(psutil.Process(int(pid)).create_time() - float(started)) > 1.0)
     except psutil.NoSuchProcess:
         return True

@@ -211,6 +211,13 @@ class Releasing:
             return self.abort(model, version=under_way.version, actor=actor, reason=reason)
         good = self._router.arm(model, number, weight=1.0)
         with self._store.begin() as tx:
+            present = self._store.routes.current(tx, model)
+            if present is not None and present.champion.version != route.champion.version:
+                raise ConflictError(
+                    "release.changed",
+                    f"version {present.champion.version} of {model} went live in this moment",
+                    "See 'holdfast status', then roll back again if that is wrong.",
+                )
             back = self._take_back(tx, route, good, actor, reason)
         self._settle(model)
         return back
@@ -221,18 +228,22 @@ class Releasing:
         bad = route.champion
         known = latest_release(self._container, tx, route.model, bad.version)
         now = self._container.clock.now()
-        back = Release(
-            id=known.id if known is not None and not known.state.ended else new_id("rel"),
-            model=route.model,
-            version=bad.version,
-            previous=good.version,
-            plan=() if known is None else known.plan,
-            state=ReleaseState.ROLLED_BACK,
-            started_at=now if known is None else known.started_at,
-            step_at=now,
-            actor=actor,
-            reason=reason,
-        )
+        if known is None or known.state.ended:  # a new one, so that it is the version's newest
+            known = Release(
+                id=new_id("rel"),
+                model=route.model,
+                version=bad.version,
+                previous=good.version,
+                plan=() if known is None else known.plan,
+                state=ReleaseState.ROLLED_BACK,
+                started_at=now,
+                step_at=now,
+                actor=actor,
+            )
+        back: Release = replace(
+            known, previous=good.version, state=ReleaseState.ROLLED_BACK, step_at=now,
+            actor=actor, reason=reason,
+        )  # fmt: skip
         self._router.end_all(tx, route.model, actor, reason, keep=back.id)
         self._router.save(tx, back, "release.moved", actor, moved(back))
         self._router.write(

@@ -26,6 +26,7 @@ from holdfast.registry.converters import (
     prepared,
     register_boosters,
 )
+from holdfast.registry.join import join_numbers
 from holdfast.registry.original import Original
 
 MAX_BEYOND = 0.001
@@ -142,6 +143,7 @@ def _convert(
     with warnings.catch_warnings(), mended():
         warnings.simplefilter("ignore")
         model = convert_sklearn(estimator, initial_types=types, options=options, target_opset=opset)
+    join_numbers(model, set(known))
     entry = model.metadata_props.add()
     entry.key, entry.value = KNOWN_VALUES, json.dumps(known)
     data: bytes = model.SerializeToString()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 
@@ -34,6 +35,8 @@ def demo(keep: bool, as_json: bool, folder: Path | None) -> int:
     narrator = Narrator(as_json=as_json)
     world = World.make(place, narrator)
     status = 1
+    # As Ctrl-C: whoever ends the demo wants its processes ended too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         tell(world, narrator)
         narrator.summary()

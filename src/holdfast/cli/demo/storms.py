@@ -10,7 +10,7 @@ import polars as pl
 
 from holdfast.bundle.columns import count, from_polars
 from holdfast.bundle.predictor import open_bundle
-from holdfast.cli.demo.beginnings import release_of
+from holdfast.cli.demo.beginnings import CANARY_PACE, release_of
 from holdfast.cli.demo.narrator import Narrator
 from holdfast.cli.demo.world import MODEL, World
 from holdfast.records import Event
@@ -42,7 +42,12 @@ def the_world_changes(world: World, narrator: Narrator) -> None:
             promoted = {"version": route.champion.version, "at": route.created_at}
         return promoted is not None
 
-    world.traffic.play(SUMMER_ENDS, pause=busy, stop=watch)
+    def pace() -> float:
+        """Slower while a canary runs, so that its steps take hours, not weeks."""
+        moving = world.container.ask(world.container.store.releases.moving, MODEL)
+        return 0.0 if moving is None else CANARY_PACE / 2
+
+    world.traffic.play(SUMMER_ENDS, pause=busy, stop=watch, pace=pace)
     narrator.must(promoted is not None, "a version that the loop trained by itself is live")
     assert promoted is not None
     _check_the_story(world, narrator, promoted)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import http.client
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -19,6 +21,7 @@ from holdfast.spec import Data
 IDLE_SECONDS = 2.0
 REPORT_HOURS = 6  # airports report what landed every six hours
 REQUEST_ROWS = 40
+REPORTS_WAITING = 2
 
 
 class Played(NamedTuple):
@@ -87,14 +90,14 @@ class Traffic:
         until: datetime,
         pause: Callable[[], bool] = lambda: False,
         stop: Callable[[], bool] = lambda: False,
-        pace: float = 0.0,
+        pace: Callable[[], float] = lambda: 0.0,
     ) -> Played:
         """Sends everything that happens until a time.
 
         Args:
             until: simulated time.
             pause: while it says so the clock stands still (work takes seconds, not days).
-            pace: seconds of real time that an hour takes at least.
+            pace: seconds of real time that an hour takes at least, asked every six hours.
             stop: ends early when it says so, after a report of what landed.
         """
         time_column = self._data.time
@@ -102,23 +105,31 @@ class Traffic:
             (pl.col(time_column) > self._sent_until) & (pl.col(time_column) <= until)
         )
         requests = rows = failed = 0
-        labels = 0
-        for hour, group in _hours(part, time_column):
-            while pause():
-                time.sleep(0.02)
-            time.sleep(pace)
-            self._clock.advance(hour)
-            for body, size in self._bodies(group):
-                status, _, _ = self._server.post("/invocations", body)
-                requests, rows, failed = requests + 1, rows + size, failed + (status != 200)
-            self._sent_until = hour
-            if hour.hour % REPORT_HOURS == 0:
-                labels += self._land()
-                if stop():
-                    return Played(requests, rows, failed, labels)
-        self._sent_until = until
-        self._clock.advance(until)
-        return Played(requests, rows, failed, labels + self._land())
+        slow = pace()
+        reports: deque[Future[int]] = deque()
+        with ThreadPoolExecutor(1, thread_name_prefix="landings") as landings:
+            for hour, group in _hours(part, time_column):
+                time.sleep(slow)
+                self._clock.advance(hour)
+                for body, size in self._bodies(group):
+                    status, _, _ = self._server.post("/invocations", body)
+                    requests, rows = requests + 1, rows + size
+                    failed += status != 200
+                self._sent_until = hour
+                if hour.hour % REPORT_HOURS == 0:
+                    reports.append(landings.submit(self._land))
+                    if len(reports) > REPORTS_WAITING:
+                        reports[-REPORTS_WAITING].result()
+                    if stop():
+                        break
+                    while pause():
+                        time.sleep(0.02)
+                    slow = pace()
+            else:
+                self._sent_until = until
+                self._clock.advance(until)
+                reports.append(landings.submit(self._land))
+        return Played(requests, rows, failed, sum(report.result() for report in reports))
 
     def _bodies(self, group: pl.DataFrame) -> Iterator[tuple[bytes, int]]:
         """The flights of an hour, in requests of a size that an airport's system would send."""

@@ -1,0 +1,105 @@
+"""Monitor, decide, act, on what the real recorder wrote."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import msgspec
+import pytest
+
+from holdfast.errors import ConflictError, NotFoundError
+from holdfast.loop import incidents
+from holdfast.loop.releasing import Releasing
+from holdfast.loop.views import live_at, status_of
+from holdfast.loop.watching import Watching
+from holdfast.records import JobState
+
+
+def _watch(home: Any) -> Any:
+    """As a control plane does that was just started."""
+    container = home.open()
+    return Watching(container, Releasing(container)).watch("tiny")
+
+
+def _kinds(home: Any) -> Counter[str]:
+    return Counter(event.kind for event in home.events())
+
+
+def test_without_a_route_or_predictions_there_is_nothing_to_see(trained: Any) -> None:
+    assert _watch(trained) is None
+    Releasing(trained.container).start("tiny", version=1, actor="ana")
+    assert _watch(trained) is None
+
+
+def test_a_quiet_week_is_kept_and_nothing_is_found(live: Any, traffic: Any) -> None:
+    ids = traffic(live, 7)
+    seen = _watch(live)
+    assert seen is not None
+    assert [finding for finding in seen.findings if finding.pages] == []
+    assert seen.labels == len(ids)
+    kept = live.container.ask(live.container.store.looks.latest, "tiny")
+    assert msgspec.json.decode(kept)["labels"] == len(ids)
+    assert not _kinds(live).keys() & {"decision.made", "incident.opened", "finding.established"}
+    status = status_of(live.container, "tiny")
+    assert status.recorded_until is not None
+    assert status.predictions > 0
+    answered = live_at(live.container, "tiny", status.recorded_until)
+    assert answered.versions[0].number == 1
+
+
+def test_a_fall_of_quality_is_told_once_and_retrained_once(live: Any, traffic: Any) -> None:
+    traffic(live, 7, wrong=True)
+    seen = _watch(live)
+    assert any(finding.kind == "realised_loss" for finding in seen.findings)
+    first = _kinds(live)
+    assert first["finding.established"] == len(seen.findings)
+    assert first["decision.made"] == first["incident.opened"] == 1
+    store = live.container.store
+    (incident,) = live.container.ask(store.incidents.list, "tiny", open_only=True)
+    assert incident.paged
+    (job,) = live.container.ask(store.jobs.active, "tiny")
+    assert (job.kind, job.state, job.payload["origin"]) == ("train", JobState.QUEUED, "loop")
+    (decision,) = [event.body["decision"] for event in live.events("decision.made")]
+    assert decision["action"] == "retrain"
+    assert set(decision["findings"]) <= {finding.id for finding in seen.findings}
+    assert job.payload["decision"] == decision["id"]
+
+    again = _watch(live)
+    assert [f.id for f in again.findings] == [f.id for f in seen.findings]
+    assert _kinds(live) == first
+    assert live.container.ask(store.jobs.active, "tiny") == (job,)
+
+    Releasing(live.container).start("tiny", version=2, actor="ana")
+    closed = live.container.ask(store.incidents.get, incident.id)
+    assert (closed.state, closed.closed_because) == ("closed", "version 2 went live")
+    assert _kinds(live)["incident.closed"] == 1
+
+
+def test_a_watched_version_that_fails_is_rolled_back(live: Any, traffic: Any) -> None:
+    traffic(live, 2)
+    Releasing(live.container).start("tiny", version=2, actor="ana")
+    traffic(live, 5, wrong=True)
+    _watch(live)
+    route = live.container.ask(live.container.store.routes.current, "tiny")
+    assert route.champion.version == 1
+    assert live.container.registry.aliases("tiny")["champion"] == 1
+    assert [event.body["decision"]["action"] for event in live.events("decision.made")] == [
+        "roll_back"
+    ]
+    before = _kinds(live)
+    _watch(live)
+    assert _kinds(live)["route.changed"] == before["route.changed"]
+
+
+def test_an_incident_is_closed_by_hand_once(live: Any, traffic: Any) -> None:
+    traffic(live, 7, wrong=True)
+    _watch(live)
+    store = live.container.store
+    (incident,) = live.container.ask(store.incidents.list, "tiny", open_only=True)
+    closed = incidents.close_by_hand(live.container, incident.id, "a feed was wrong")
+    assert (closed.state, closed.closed_because) == ("closed", "a feed was wrong")
+    with pytest.raises(ConflictError):
+        incidents.close_by_hand(live.container, incident.id, "again")
+    with pytest.raises(NotFoundError):
+        incidents.close_by_hand(live.container, "inc-none", "x")
