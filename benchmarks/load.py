@@ -56,7 +56,11 @@ def press(url: str, lua: Path, *, connections: int, seconds: float) -> Load:
     if done.returncode or rate is None or p99 is None:
         raise RuntimeError(f"wrk: {(done.stderr or out)[-1000:]}")
     refused = re.search(r"Non-2xx or 3xx responses: (\d+)", out)
-    errors = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", out)
-    failed = int(refused[1]) if refused else 0
-    failed += sum(map(int, errors.groups())) if errors else 0
+    failed = (int(refused[1]) if refused else 0) + socket_errors(out)
     return Load(float(rate[1]), float(p99[1]) * _UNITS[p99[2]], failed)
+
+
+def socket_errors(out: str) -> int:
+    """Connections that broke, by what wrk said."""
+    found = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", out)
+    return sum(map(int, found.groups())) if found else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import subprocess
 import time
 from bisect import bisect_right
@@ -67,10 +68,11 @@ def pressing(port: int, work: Path, seconds: float) -> Iterator[Path]:
     try:
         yield file
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=30)
-        if "Socket errors" in out:
-            print(out)
+        broken = load.socket_errors(out)
+        with file.open("a") as kept:
+            kept.writelines(f"{time.monotonic()} 0\n" for _ in range(broken))
 
 
 class Order(NamedTuple):
@@ -95,13 +97,12 @@ def measure(options: Options, work: Path) -> Report:
             time.sleep(4 * PAUSE)
             orders = [_roll_back(up, number) for number in range(options.count(ROLLBACKS))]
             time.sleep(PAUSE)
-            answers = _answers(file)
-    return _report(orders, answers)
+    return _report(orders, _answers(file))
 
 
 def _answers(file: Path) -> list[Answer]:
-    lines = file.read_text().splitlines()[:-1]  # the last may not be whole
-    return [Answer(float(at), int(version)) for at, version in map(str.split, lines)]
+    lines = (line.split() for line in file.read_text().splitlines())
+    return [Answer(float(line[0]), int(line[1])) for line in lines if len(line) == 2]
 
 
 def _roll_back(up: Up, number: int) -> Order:

@@ -143,13 +143,13 @@ class Installation:
         return [event for event in reversed(found) if kind in (None, event.kind)]
 
     def holdfast(
-        self, *words: str, status: int | None = 0, **more: Any
+        self, *words: str, status: int | None = 0, server: str = ""
     ) -> subprocess.CompletedProcess[str]:
         """Runs a command in the project's folder."""
         done = subprocess.run(
             [sys.executable, "-m", "holdfast.cli", *words],
-            cwd=self.project, env=self.environment, capture_output=True, text=True, check=False,
-            timeout=120, **more,
+            cwd=self.project, env={**self.environment, "HOLDFAST_SERVER": server},
+            capture_output=True, text=True, check=False, timeout=120,
         )  # fmt: skip
         if status is not None:
             assert done.returncode == status, done.stdout + done.stderr

@@ -67,7 +67,13 @@ def test_a_fall_of_quality_is_told_once_and_retrained_once(live: Any, traffic: A
 
     again = _watch(live)
     assert [f.id for f in again.findings] == [f.id for f in seen.findings]
-    assert _kinds(live) == first
+    second = _kinds(live)
+    assert second - first == Counter({"decision.made": 1})
+    decision = live.events("decision.made")[-1].body["decision"]
+    assert decision["action"] == "alert"
+    assert "already under way" in decision["reason"]
+    _watch(live)
+    assert _kinds(live) == second
     assert live.container.ask(store.jobs.active, "tiny") == (job,)
 
     Releasing(live.container).start("tiny", version=2, actor="ana")

@@ -40,7 +40,22 @@ class Context:
 
     def model(self, name: str | None) -> str:
         """The model meant: the one named, or the project's own."""
-        return name or self.container.default_model()
+        return self.known(name) or self.container.default_model()
+
+    def known(self, name: str | None) -> str | None:
+        """The name given, if one was.
+
+        Raises:
+            NotFoundError: when there is no such model.
+        """
+        if name is not None:
+            self.container.ask(self.container.store.models.get, name)
+        return name
+
+    def progress(self, text: str) -> None:
+        """One line about long work, on stderr, at a terminal or when asked to say more."""
+        if self.verbose or sys.stderr.isatty():
+            print(f"… {text}", file=sys.stderr)
 
     def emit(self, value: Any, text: Callable[[], Iterable[str]]) -> None:
         """Prints ``value`` as JSON, or the lines of ``text``."""
@@ -66,9 +81,19 @@ def common(command: F) -> F:
     @click.option("-v", "--verbose", is_flag=True, help="Say more, on stderr.")
     @functools.wraps(command)
     def wrapper(*args: Any, project: Path, as_json: bool, verbose: bool, **kwargs: Any) -> Any:
+        if verbose:
+            _say_more()
         return command(Context(project, as_json, verbose), *args, **kwargs)
 
     return wrapper  # type: ignore[return-value]
+
+
+def _say_more() -> None:
+    """Shows what Holdfast logs; of libraries, what they warn of."""
+    import logging
+
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("holdfast").setLevel(logging.INFO)
 
 
 model_option = click.option("--model", metavar="NAME", help="Model, when the home holds several.")
@@ -106,12 +131,6 @@ def when(moment: datetime | None) -> str:
     '2013-04-01 06:00:00'
     """
     return "–" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}"
-
-
-def progress(text: str) -> None:
-    """One line about long work, on stderr, only at a terminal."""
-    if sys.stderr.isatty():
-        print(f"… {text}", file=sys.stderr)
 
 
 def parse_time(text: str) -> datetime:

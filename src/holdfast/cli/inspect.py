@@ -51,7 +51,7 @@ def history(context: Context, limit: int, model: str | None) -> None:
     """What happened, newest first: who, when and why."""
     from holdfast.loop.views import history_of
 
-    rows = history_of(context.container, model, limit or None)
+    rows = history_of(context.container, context.known(model), limit or None)
     context.emit(
         rows,
         lambda: table(
@@ -74,6 +74,7 @@ def incidents(
     from holdfast.loop.incidents import close_by_hand
 
     store = context.container.store
+    context.known(model)
     if close:
         close_by_hand(context.container, close, why)
     rows = context.container.ask(store.incidents.list, model, open_only=not everything)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import sys
 from pathlib import Path
 
 import click
@@ -82,4 +84,6 @@ def control(context: Context, host: str, port: int | None) -> int:
     from holdfast.loop.parent import end_with_parent
 
     end_with_parent()
+    # uvicorn raises the signal once more at its end; by default that would skip clearing up.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     return run(context.container, host=host, port=port)

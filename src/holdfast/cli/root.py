@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import traceback
 
 import click
 
-from holdfast.errors import HoldfastError, UserCodeError
+from holdfast.errors import HoldfastError, UsageError, UserCodeError
 
 # Command to the module that has it and one line of help, so that --help imports none of them.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -70,12 +71,16 @@ def root() -> None:
 def run() -> None:
     """Runs the command line; every error is one sentence, a code, and the fix, on stderr."""
     as_json = "--json" in sys.argv
+    verbose = bool({"-v", "--verbose"} & set(sys.argv))
     try:
         status = root.main(standalone_mode=False)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
     except click.ClickException as error:
-        error.show()
+        if as_json:
+            show(UsageError("usage.command", error.format_message(), "See --help."), as_json)
+        else:
+            error.show()
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt):
         print("stopped", file=sys.stderr)
@@ -84,26 +89,21 @@ def run() -> None:
         # The reader (such as head) went away; Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
-    except HoldfastError as error:
-        show(error, as_json)
-        sys.exit(error.exit_status)
     except Exception as error:  # noqa: BLE001 - a fault of ours must look like one
-        _fault(error, as_json)
-        sys.exit(1)
+        if verbose:
+            traceback.print_exception(error)
+        known = error if isinstance(error, HoldfastError) else _fault(error)
+        show(known, as_json)
+        sys.exit(known.exit_status)
     sys.exit(status if isinstance(status, int) else 0)
 
 
-def _fault(error: Exception, as_json: bool) -> None:
-    if {"-v", "--verbose"} & set(sys.argv) or as_json:
-        import traceback
-
-        traceback.print_exception(error)
-    fault = HoldfastError(
+def _fault(error: Exception) -> HoldfastError:
+    return HoldfastError(
         "holdfast.fault",
         f"a fault of Holdfast itself: {type(error).__name__}: {error}",
         "Run it again with -v and report what it prints.",
     )
-    show(fault, as_json)
 
 
 def show(error: HoldfastError, as_json: bool) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from holdfast.cli.common import Context, common, model_option, progress, table
+from holdfast.cli.common import Context, common, model_option, table
 from holdfast.records import Verdict, Version
 
 EXIT = {"pass": 0, "fail": 1, "inconclusive": 3}
@@ -26,7 +26,7 @@ def train(context: Context, accept_data: str | None) -> None:
     """
     from holdfast.loop.pipeline import train_now
 
-    version = train_now(context.container, accept=accept_data, tell=progress)
+    version = train_now(context.container, accept=accept_data, tell=context.progress)
     context.emit(version, lambda: describe(version))
 
 

@@ -199,7 +199,9 @@ def versions_of(container: Container, model: str) -> list[VersionRow]:
 
 def _row(version: Version, role: str, verdict: Verdict | None, metric: str) -> VersionRow:
     found = next((m for m in version.metrics if m.name == metric), None)
-    note = f": {version.predictor_note}" if version.predictor_note else ""
+    # That a compiled model agrees is the rule; why there is none is worth a line.
+    why = version.predictor_note if version.predictor != "onnx" else ""
+    note = f": {why}" if why else ""
     return VersionRow(
         version=version,
         role=role,
