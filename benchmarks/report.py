@@ -135,7 +135,9 @@ def _cells(table: Table) -> list[list[str]]:
                 number(statistics.median(values)) if values else "failed",
                 _range(values),
                 str(len(values)),
-                f"{number(statistics.median(ratios))} ({_range(ratios)})" if ratios else "",
+                f"{number(statistics.median(ratios))} ({_range(ratios)})".removesuffix(" ()")
+                if ratios
+                else "",
                 row.note,
             ]
         )

@@ -78,6 +78,7 @@ features = ["size", "heat", "kind"]
 [gate]
 metric = "roc_auc"
 min = 0.6
+margin = 0.05
 
 [release]
 strategy = "direct"
@@ -97,6 +98,7 @@ class Installation:
     @property
     def environment(self) -> dict[str, str]:
         """For processes: this installation, and nothing of the machine's."""
+        assert self.clock
         own = {
             name: value
             for name, value in os.environ.items()
@@ -120,7 +122,6 @@ class Installation:
         from holdfast.loop.container import Container
         from holdfast.loop.settings import load_settings, prepare
 
-        assert self.clock
         return Container(prepare(load_settings(self.project, self.environment)), self.project)
 
     def later(self, **by: float) -> datetime:
@@ -143,13 +144,13 @@ class Installation:
         return [event for event in reversed(found) if kind in (None, event.kind)]
 
     def holdfast(
-        self, *words: str, status: int | None = 0, server: str = ""
+        self, *words: str, status: int | None = 0, **named: str
     ) -> subprocess.CompletedProcess[str]:
-        """Runs a command in the project's folder."""
+        """Runs a command in the project's folder; ``named`` are further variables."""
         done = subprocess.run(
             [sys.executable, "-m", "holdfast.cli", *words],
-            cwd=self.project, env={**self.environment, "HOLDFAST_SERVER": server},
-            capture_output=True, text=True, check=False, timeout=120,
+            cwd=self.project, env={**self.environment, **named}, capture_output=True, text=True,
+            check=False, timeout=120,
         )  # fmt: skip
         if status is not None:
             assert done.returncode == status, done.stdout + done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,8 +43,10 @@ def run(
         if project is not None:
             monkeypatch.chdir(project)
         monkeypatch.setattr("sys.argv", ["holdfast", *words])
+        handler = signal.getsignal(signal.SIGTERM)
         with pytest.raises(SystemExit) as end:
             main()
+        signal.signal(signal.SIGTERM, handler)
         said = capsys.readouterr()
         return Ran(int(end.value.code or 0), said.out, said.err)
 

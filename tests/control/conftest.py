@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import shutil
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import msgspec
 import numpy as np
 import polars as pl
 import pytest
@@ -22,9 +22,12 @@ import uvicorn
 
 from holdfast.bundle.manifest import write_bundle
 from holdfast.control.app import create_app
+from holdfast.control.process import server_config
 from holdfast.loop.container import Container, replace
+from holdfast.loop.looking import look_json
 from holdfast.loop.routing import Router, moved, started
 from holdfast.loop.settings import load_settings, prepare
+from holdfast.loop.stints import Stint, stints
 from holdfast.monitoring.drift import Drift
 from holdfast.monitoring.estimate import Estimate
 from holdfast.monitoring.look import Look
@@ -54,6 +57,7 @@ from holdfast.records import (
     digest,
 )  # fmt: skip
 from holdfast.registry.mlflow_registry import MlflowRegistry
+from holdfast.spec import Monitor
 from holdfast.store.models import ModelEntry
 
 NOW = datetime(2013, 7, 20, 14, 5, tzinfo=UTC)
@@ -192,9 +196,16 @@ class World:
             )
 
     def keep_look(self, model: str, look: Look) -> None:
-        data = msgspec.json.encode(look, enc_hook=lambda array: array.tolist())
-        with self.container.store.begin() as tx:
-            self.container.store.looks.save(tx, model, self.clock.now(), data)
+        """A look over all that happened, kept as one for each time that a version was live."""
+        store, now = self.container.store, self.clock.now()
+        lived = stints(self.container.ask(store.routes.history, model, 10_000))
+        for one in lived:
+            version = self.container.version_record(model, one.version)
+            data = look_json(
+                _cut(look, one, last=one is lived[-1]), version, one.since, _reference(), Monitor()
+            )
+            with store.begin() as tx:
+                store.looks.save(tx, model, one.version, one.since, now, data)
 
     def predictions(self, model: str, version: int, rows: int = 2400) -> None:
         start = self.clock.now() - DAY
@@ -208,6 +219,17 @@ class World:
             pl.lit(None, pl.List(pl.Float64)).alias("scores"),
         ).select(pl.col(name).cast(kind) for name, kind in SCHEMA.items())  # fmt: skip
         self.container.log.write({model: frame}, "test-1")
+
+
+def _cut(look: Look, stint: Stint, *, last: bool) -> Look:
+    """The blocks of a look that one version was live in, some of them only in part."""
+    end = stint.until or look.until + DAY
+    within = [i for i, s in enumerate(look.starts) if stint.since - DAY < s < end]
+    part = slice(within[0], within[-1] + 1)
+    return dataclasses.replace(
+        look, starts=look.starts[part], rows=look.rows[part], estimates=look.estimates[part],
+        quality=look.quality[part], drift=look.drift if last else (),
+    )  # fmt: skip
 
 
 def _signature() -> Signature:
@@ -320,12 +342,11 @@ def world(make_world: Callable[..., World]) -> Iterator[World]:
 
 
 @contextmanager
-def running(container: Container) -> Iterator[httpx.Client]:
+def running(
+    container: Container, environ: Mapping[str, str] | None = None
+) -> Iterator[httpx.Client]:
     """The real application on a free port, and a client that follows redirects."""
-    config = uvicorn.Config(
-        create_app(container, reconcile=False), log_level="warning", ws="none",
-        timeout_graceful_shutdown=1,
-    )  # fmt: skip
+    config = server_config(create_app(container, reconcile=False), environ or {})
     server = uvicorn.Server(config)
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
@@ -342,7 +363,7 @@ def running(container: Container) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def run() -> Callable[[Container], AbstractContextManager[httpx.Client]]:
+def run() -> Callable[..., AbstractContextManager[httpx.Client]]:
     return running
 
 

@@ -1,13 +1,13 @@
 """What the pages say, asked of the real application."""
 
-from datetime import timedelta
+import shutil
 from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 from httpx import Client
 
-from holdfast.records import Incident, ReleaseState
+from holdfast.records import Incident, Metric, ReleaseState
 
 MODEL = "flight-delay"
 PAGES = ("/", f"/models/{MODEL}", "/models/churn", "/models/fares", f"/models/{MODEL}/history",
@@ -208,6 +208,55 @@ def test_what_is_not_there_is_a_page_that_says_so(client: Client, path: str) -> 
     assert "nope" in words(answer.text)
 
 
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_an_unknown_address_is_a_page_for_people_and_json_for_tools(
+    client: Client, method: str
+) -> None:
+    path = "/nowhere" if method == "GET" else "/"
+    page = client.request(method, path, headers={"Accept": "text/html,*/*;q=0.8"})
+    assert page.status_code == (404 if method == "GET" else 405)
+    assert page.headers["content-type"].startswith("text/html")
+    assert outline(page.text).count("h1") == 1
+    assert page.headers["x-frame-options"] == "DENY"
+    for answer in (
+        client.request(method, path),
+        client.request(method, f"/api{path}", headers={"Accept": "text/html"}),
+    ):
+        assert answer.json()["error"]["code"].startswith("http.40")
+
+
+def test_pages_need_neither_bundles_nor_mlflow(client: Client, busy: Any) -> None:
+    shutil.rmtree(busy.projects / "bundles")
+    assert not (busy.container.settings.home / "mlflow.db").exists()
+    for path in PAGES:
+        assert client.get(path).status_code == 200, path
+    for path in (f"/models/{MODEL}", f"/models/{MODEL}/versions", "/models",
+                 f"/models/{MODEL}/live-at?time=2013-07-15T00:00:00Z"):  # fmt: skip
+        assert client.get(f"/api/v1{path}").status_code == 200, path
+    assert not (busy.container.settings.home / "mlflow.db").exists()
+
+
+def test_an_interval_is_told_as_it_is(client: Client, busy: Any) -> None:
+    lopsided = Metric(name="roc_auc", value=0.7, low=0.6, high=0.71)
+    busy.add_version(MODEL, 6, metrics=(lopsided,))
+    rows = client.get(f"/api/v1/models/{MODEL}/versions").json()
+    assert rows[0]["metric"] == "roc_auc 0.700 (0.600–0.710)"
+
+
+def test_the_chart_keeps_the_past_of_versions_that_were_replaced(client: Client) -> None:
+    text = client.get(f"/models/{MODEL}").text
+    page = outline(text)
+    kinds = [str(attrs.get("class")) for tag, attrs in page.found if tag in ("path", "rect")]
+    assert kinds.count("mark-version") == 2 * 3 + 1  # two charts and the legend
+    assert kinds.count("tolerated") == 2 * 3 + 1
+    first, *_, last = [one for one in page.text if ", version " in one and " to 2013-" in one]
+    assert "version 1" in first
+    assert "version 3" in last
+    looks = client.get(f"/api/v1/models/{MODEL}/looks").json()
+    assert [one["version"] for one in looks] == [1, 2, 3]
+    assert client.get(f"/api/v1/models/{MODEL}/look").json() == looks[-1]
+
+
 def test_nothing_to_go_back_to(client: Client) -> None:
     assert "Roll back" not in client.get("/models/fares").text
     answer = client.get("/models/fares/rollback")
@@ -231,7 +280,8 @@ def test_health_names_the_worst(client: Client, busy: Any) -> None:
 def test_a_look_that_cannot_be_read_does_not_break_the_page(client: Client, busy: Any) -> None:
     store = busy.container.store
     with store.begin() as tx:
-        store.looks.save(tx, "fares", busy.clock.now() + timedelta(1), b'{"until": 5}')
+        one = next(time for time in store.looks.times(tx) if time.model == "fares")
+        store.looks.save(tx, "fares", 1, one.since, one.at, b'{"until": 5}')
     assert "The monitor has not looked at it yet." in words(client.get("/models/fares").text)
 
 

@@ -218,7 +218,7 @@ def test_a_corrupt_bundle_is_refused_and_the_old_one_answers_on(
         assert status["servers"][0]["epochs"]["tiny"] < status["route"]["epoch"]
         assert up.predict("still") == 200
         alone = up.home.holdfast(
-            "serve", str(folder), "--port", "0", "--metrics-port", "0", status=1, server="alone"
+            "serve", str(folder), "--port", "0", "--metrics-port", "0", status=1, HOLDFAST_SERVER="alone"
         )
         assert "bundle." in alone.stderr
     finally:

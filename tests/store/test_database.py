@@ -157,7 +157,7 @@ def test_a_database_that_stays_busy(url: str, monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_broken_constraint_is_a_conflict(url: str) -> None:
     database = Database(url)
-    insert = text("INSERT INTO looks (model, at, record) VALUES ('nobody', 0, '{}')")
+    insert = text("INSERT INTO looks VALUES ('nobody', 1, 0, 0, '{}')")
     with pytest.raises(ConflictError) as caught, database.begin() as tx:
         tx.execute(insert)
     assert caught.value.code == "store.integrity"

@@ -176,21 +176,35 @@ def test_incidents(store: Store, at: At) -> None:
 def test_looks(store: Store, at: At) -> None:
     with store.begin() as tx:
         assert store.looks.latest(tx, "churn") is None
-        store.looks.save(tx, "churn", at(0), b'{"rows":1}')
-        store.looks.save(tx, "churn", at(1), '{"rows":2,"größe":1}'.encode())
+        assert store.looks.history(tx, "churn") == ()
+        store.looks.save(tx, "churn", 1, at(0), at(1), b'{"rows":1}')
+        store.looks.save(tx, "churn", 1, at(0), at(2), '{"rows":2,"größe":1}'.encode())
         assert store.looks.latest(tx, "churn") == '{"rows":2,"größe":1}'.encode()
+        assert store.looks.times(tx) == (("churn", 1, at(0), at(2)),)
+
+
+def test_a_version_that_was_live_twice_has_two_looks(store: Store, at: At) -> None:
+    with store.begin() as tx:
+        store.looks.save(tx, "churn", 1, at(4), at(5), b"3")
+        store.looks.save(tx, "churn", 2, at(2), at(3), b"2")
+        store.looks.save(tx, "churn", 1, at(0), at(6), b"1")
+        assert store.looks.history(tx, "churn") == (b"1", b"2", b"3")
+        assert store.looks.latest(tx, "churn") == b"3"
+        assert store.looks.find(tx, "churn", 1, at(0)) == b"1"
+        assert store.looks.find(tx, "churn", 2, at(0)) is None
+        assert [one.at for one in store.looks.times(tx)] == [at(6), at(3), at(5)]
 
 
 def test_times_without_zone_are_refused(store: Store) -> None:
     naive = datetime(2024, 1, 1)  # noqa: DTZ001
     with pytest.raises(Exception, match="no time zone"), store.begin() as tx:
-        store.looks.save(tx, "churn", naive, b"{}")
+        store.looks.save(tx, "churn", 1, naive, naive, b"{}")
 
 
 def test_a_change_and_its_event_are_stored_together_or_not_at_all(store: Store, at: At) -> None:
     def change_and_fail() -> None:
         with store.begin() as tx:
-            store.looks.save(tx, "churn", at(0), b"{}")
+            store.looks.save(tx, "churn", 1, at(0), at(0), b"{}")
             store.events.append(tx, at(0), "look", "churn", "loop", {})
             raise ConflictError("x", "y")
 

@@ -135,10 +135,15 @@ def _questions(api: APIRouter, container: Container) -> None:
     def releases(model: str) -> Response:
         return answer(container.ask(container.store.releases.list, model))
 
-    @api.get("/models/{model}/look", summary="What the monitor saw last")
+    @api.get("/models/{model}/look", summary="What the monitor saw last of the live version")
     def look(model: str) -> Response:
         data = container.ask(container.store.looks.latest, model)
         return Response(data or b"null", media_type="application/json")
+
+    @api.get("/models/{model}/looks", summary="The last look at each version that was live")
+    def looks(model: str) -> Response:
+        history = container.ask(container.store.looks.history, model)
+        return Response(b"[" + b",".join(history) + b"]", media_type="application/json")
 
     @api.get("/audit/verify", summary="Re-checks the hash chain of every decision")
     def verify() -> Response:

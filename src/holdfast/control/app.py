@@ -87,5 +87,5 @@ def _said(request: Request, error: HTTPException) -> HoldfastError:
     """An error of the framework in words for people."""
     code = f"http.{error.status_code}"
     if error.status_code == 404:
-        return HoldfastError(code, f"nothing is at {request.url.path}", "Begin at the models.")
+        return HoldfastError(code, f"there is nothing at {request.url.path}")
     return HoldfastError(code, f"this address does not take {request.method}: {error.detail}")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-_TIME_STEPS = (
+TIME_STEPS = (
     *(timedelta(hours=hours) for hours in (1, 3, 6, 12)),
     *(timedelta(days=days) for days in (1, 2, 7, 14, 28, 56, 112, 224, 448)),
 )
@@ -58,7 +58,7 @@ def tick_text(tick: float, ticks: Sequence[float]) -> str:
 
 def time_ticks(start: datetime, end: datetime, most: int) -> list[datetime]:
     """Full hours or midnights within a span, at most ``most`` of them."""
-    step = next((one for one in _TIME_STEPS if (end - start) / one <= most), _TIME_STEPS[-1])
+    step = next((one for one in TIME_STEPS if (end - start) / one <= most), TIME_STEPS[-1])
     first = start.replace(hour=0, minute=0, second=0, microsecond=0)
     ticks = []
     while first <= end:

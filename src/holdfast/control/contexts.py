@@ -18,12 +18,12 @@ from holdfast.control.panels import (
     HistoryLine,
     ModelLine,
     Moment,
-    Quality,
     ReleasePanel,
     RollbackChoice,
     ServerLine,
     VersionLine,
 )
+from holdfast.control.series import Quality
 from holdfast.records import Decision, Finding, Incident, Job, Version
 
 

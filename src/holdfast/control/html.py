@@ -100,8 +100,13 @@ def wants_page(scope: Scope) -> bool:
 
 def error_page(error: HoldfastError, status: int) -> Response:
     """An error as a page."""
-    known = {403: "Refused", 404: "There is no such page", 409: "That does not fit", 422: "Something is wrong",
-             503: "Not yet confirmed"}  # fmt: skip
+    known = {
+        403: "Refused",
+        404: "There is no such page",
+        409: "That does not fit",
+        422: "Something is wrong",
+        503: "Not yet confirmed",
+    }
     title = known.get(status, "It did not work")
     return render("error.html", ErrorPage(title, error.code, error.message, error.fix), status)
 

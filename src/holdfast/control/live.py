@@ -6,11 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from zlib import crc32
 
-from sqlalchemy import select
-
 from holdfast.control.waiting import LOOK_AGAIN_SECONDS, Bus
 from holdfast.loop.container import Container
-from holdfast.store.tables import looks
 
 STREAM_SECONDS = 25.0
 """A stream ends after this long and the browser comes back, so that none keeps a process alive."""
@@ -21,7 +18,7 @@ def change_token(container: Container) -> str:
     store = container.store
     with store.read() as tx:
         last = store.events.list(tx, limit=1)
-        looked = tx.execute(select(looks.c.model, looks.c.at).order_by(looks.c.model)).all()
+        looked = store.looks.times(tx)
         moving = [release.to_json() for release in store.releases.active(tx)]
         jobs = [(job.id, job.state, job.step) for job in store.jobs.active(tx)]
     servers = [(one.server, one.epochs, one.problems) for one in container.servers()]

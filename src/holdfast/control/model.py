@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from holdfast.control.contexts import HistoryPage, ModelPage, RollbackPage
+from holdfast.control.drift import drift
 from holdfast.control.evidence import release_panel
-from holdfast.control.overview import health_of, hourly, live_since
+from holdfast.control.overview import health_of, hourly
 from holdfast.control.panels import (
     Badge,
     Flash,
@@ -17,12 +18,13 @@ from holdfast.control.panels import (
     Tone,
     VersionLine,
 )
-from holdfast.control.quality import drift, levels, quality
-from holdfast.control.seen import read_look
+from holdfast.control.quality import current, quality
+from holdfast.control.seen import read_looks
 from holdfast.control.words import seconds
 from holdfast.errors import ConflictError, HoldfastError
 from holdfast.loop.container import Container
 from holdfast.loop.routing import Router
+from holdfast.loop.stints import stints
 from holdfast.loop.views import ModelStatus, status_of, versions_of
 from holdfast.records import Event, Release, ReleaseState, Route, Verdict
 
@@ -55,8 +57,8 @@ def model_page(container: Container, model: str, done: str | None = None) -> Mod
     spec = container.spec(model)
     store, now = container.store, container.clock.now()
     with store.read() as tx:
-        routes = store.routes.history(tx, model, 10_000)
-        look = read_look(store.looks.latest(tx, model))
+        lived = stints(store.routes.history(tx, model, 10_000))
+        looks = read_looks(store.looks.history(tx, model))
         findings = store.findings.list(tx, model, limit=500)
         incidents = store.incidents.list(tx, model, limit=20)
         events = store.events.list(tx, model=model, limit=RECENT)
@@ -68,7 +70,7 @@ def model_page(container: Container, model: str, done: str | None = None) -> Mod
         model=model,
         task=status.task,
         live=status.live,
-        since=live_since(routes),
+        since=lived[-1].since if lived else None,
         shares=_shares(status.route),
         health=health_of(status),
         predictions=total,
@@ -76,10 +78,8 @@ def model_page(container: Container, model: str, done: str | None = None) -> Mod
         recorded_until=status.recorded_until,
         back=rollback_choice(container, model),
         flash=None if done is None else _flash(container, model, done),
-        quality=quality(
-            look, spec.monitor, levels(container, status.live, spec.monitor), routes, findings
-        ),
-        drift=drift(look, spec.monitor),
+        quality=quality(looks, spec.monitor, lived, findings),
+        drift=drift(current(looks, lived), spec.monitor),
         release=release_panel(status.release, spec, now) if status.release else None,
         metric=spec.gate.metric,
         versions=versions,
@@ -201,7 +201,8 @@ def _versions(container: Container, model: str, metric: str) -> tuple[VersionLin
             verdict=verdicts.get(row.version.number),
             outcome=_OUTCOMES[row.verdict],
             metric=next((one for one in row.version.metrics if one.name == metric), None),
-            served_by=row.served_by,
+            served_by=row.served_by if row.version.predictor == "native" else "ONNX",
+            compiled=row.version.predictor_note if row.version.predictor == "onnx" else "",
         )
         for row in rows
     )

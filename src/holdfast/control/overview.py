@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import polars as pl
 from markupsafe import Markup
@@ -11,12 +10,12 @@ from markupsafe import Markup
 from holdfast.control.charts import sparkline
 from holdfast.control.contexts import HomePage
 from holdfast.control.panels import Badge, ModelLine
-from holdfast.control.quality import estimated, levels, realised
-from holdfast.control.seen import SeenEstimate, read_look
+from holdfast.control.quality import estimated, measured
+from holdfast.control.seen import read_look
 from holdfast.errors import HoldfastError
 from holdfast.loop.container import Container
+from holdfast.loop.stints import stints
 from holdfast.loop.views import ModelStatus, status_of
-from holdfast.records import Route
 
 HOURS = 24
 
@@ -34,28 +33,25 @@ def model_line(container: Container, name: str) -> ModelLine:
     """One model; one that cannot be shown says why, and does not hide the others."""
     try:
         status = status_of(container, name)
-        policy = container.spec(name).monitor
     except HoldfastError as error:
         return ModelLine(name=name, health=Badge("cannot be shown", "bad"), trouble=str(error))
     store = container.store
     with store.read() as tx:
-        routes = store.routes.history(tx, name, 10_000)
-        look = read_look(store.looks.latest(tx, name))
-    _, limit = levels(container, status.live, policy)
+        lived = stints(store.routes.history(tx, name, 10_000))
+        live = lived[-1] if lived else None
+        look = read_look(store.looks.find(tx, name, *live[:2])) if live else None
     total, spark = hourly(container, name)
-    newest = look.estimates[-1] if look and look.estimates else SeenEstimate()
-    at = look.starts[-1] if look and look.starts else None
     return ModelLine(
         name=name,
         task=status.task,
         live=None if status.live is None else status.live.number,
-        since=live_since(routes),
+        since=live.since if live else None,
         health=health_of(status),
         incident=status.incidents[0] if status.incidents else None,
         predictions=total,
         spark=spark,
-        estimated=estimated(newest, at, limit) if look else None,
-        realised=realised(look.quality, limit) if look else None,
+        estimated=estimated(look) if look else None,
+        realised=measured(look) if look else None,
         release=status.release,
     )
 
@@ -71,16 +67,6 @@ def hourly(container: Container, model: str) -> tuple[int, Markup | None]:
     if not any(counts):
         return 0, None
     return sum(counts), sparkline(counts, "Predictions an hour, last 24 hours")
-
-
-def live_since(routes: Sequence[Route]) -> datetime | None:
-    """When the version that answers most began to; ``routes`` newest first."""
-    since = None
-    for route in routes:
-        if route.champion.version != routes[0].champion.version:
-            break
-        since = route.created_at
-    return since
 
 
 def health_of(status: ModelStatus) -> Badge:

@@ -76,68 +76,6 @@ class ModelLine:
 
 
 @dataclass(frozen=True, slots=True)
-class QualityPoint:
-    """One block of time in the quality chart and its table.
-
-    Args:
-        rows: predictions; ``labelled`` of them have a label by now.
-        realised: mean loss of the labelled, with its interval.
-        estimated: mean loss estimated without labels, with its interval.
-        reason: why there is no estimate.
-    """
-
-    start: datetime
-    rows: int
-    labelled: int = 0
-    realised: float | None = None
-    realised_low: float | None = None
-    realised_high: float | None = None
-    estimated: float | None = None
-    estimated_low: float | None = None
-    estimated_high: float | None = None
-    reason: str = ""
-
-    @property
-    def maturity(self) -> float:
-        """Share of the predictions whose label is known."""
-        return self.labelled / self.rows if self.rows else 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """A moment in the quality chart: a change of the live version, or a finding."""
-
-    at: datetime
-    kind: Literal["version", "finding"]
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Quality:
-    """Quality over time.
-
-    Args:
-        reference: mean loss on the held-out rows of the live version.
-        tolerated: loss up to which nobody is woken.
-        omitted: older blocks that are not shown.
-        chart: the chart for wide windows; ``narrow`` the one for telephones.
-        empty: why there is nothing to show.
-    """
-
-    points: tuple[QualityPoint, ...] = ()
-    marks: tuple[Mark, ...] = ()
-    reference: float | None = None
-    tolerated: float | None = None
-    omitted: int = 0
-    chart: Markup | None = None
-    narrow: Markup | None = None
-    realised: Reading | None = None
-    estimated: Reading | None = None
-    labels: int = 0
-    empty: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class DriftLine:
     """One column in the drift table.
 
@@ -204,7 +142,8 @@ class VersionLine:
     Args:
         role: ``live``, or the state of its newest release.
         metric: the gate's metric on its held-out rows; None when it was not measured.
-        served_by: ``onnx``, or ``native`` and why.
+        served_by: ``ONNX``, or ``native`` and why.
+        compiled: how far the compiled model agrees with the original.
     """
 
     version: Version
@@ -213,6 +152,7 @@ class VersionLine:
     outcome: Badge
     metric: Metric | None
     served_by: str
+    compiled: str = ""
 
 
 @dataclass(frozen=True, slots=True)

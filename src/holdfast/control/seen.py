@@ -5,6 +5,7 @@ Read leniently: a look that an older or newer Holdfast wrote shows what it has.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
@@ -46,15 +47,31 @@ class SeenDrift(msgspec.Struct, frozen=True):
 
 
 class SeenLook(msgspec.Struct, frozen=True):
-    """One look; see :class:`holdfast.monitoring.look.Look`."""
+    """One look; see :class:`holdfast.monitoring.look.Look`.
+
+    Args:
+        version: that was looked at.
+        since: when it went live.
+        reference: mean loss on its held-out rows.
+        tolerated: loss up to which nobody is woken.
+    """
 
     until: datetime
+    version: int
+    since: datetime
+    reference: float | None = None
+    tolerated: float | None = None
     starts: list[datetime] = []
     rows: list[int] = []
     drift: list[SeenDrift] = []
     estimates: list[SeenEstimate] = []
     quality: list[SeenCohort] = []
     labels: int = 0
+
+
+def read_looks(history: Iterable[bytes]) -> tuple[SeenLook, ...]:
+    """Those of several looks that can be read."""
+    return tuple(one for one in map(read_look, history) if one is not None)
 
 
 def read_look(data: bytes | None) -> SeenLook | None:

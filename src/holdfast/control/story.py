@@ -33,7 +33,12 @@ def incident_page(container: Container, incident_id: str) -> IncidentPage:
         )
     found = tuple(one for one in findings if one is not None)
     decided = tuple(one for one in decisions if one is not None)
-    moments = [*_opened(incident), *_found(found), *_decided(decided), *_done(events, incident)]
+    moments = [
+        *_opened(incident),
+        *_found(found),
+        *_decided(decided, found),
+        *_done(events, incident),
+    ]
     return IncidentPage(
         title=f"Incident of {incident.model}",
         at=container.clock.now(),
@@ -59,17 +64,31 @@ def _found(findings: Sequence[Finding]) -> Iterator[Moment]:
         yield Moment(one.at, kind_of(one), tone, one.sentence, "monitor", place=0)
 
 
-def _decided(decisions: Sequence[Decision]) -> Iterator[Moment]:
+def _decided(decisions: Sequence[Decision], findings: Sequence[Finding]) -> Iterator[Moment]:
     for one in decisions:
         action = one.action.replace("_", " ")
-        yield Moment(one.at, f"decision: {action}", "busy", one.reason, "holdfast", place=1)
+        text = _reason(one, findings)
+        yield Moment(one.at, f"decision: {action}", "busy", text, "holdfast", place=1)
+
+
+def _reason(decision: Decision, findings: Sequence[Finding]) -> str:
+    """Why it was decided, without the sentence of a finding that the timeline has already."""
+    for one in findings:
+        if decision.reason.startswith(one.sentence):
+            rest = decision.reason.removeprefix(one.sentence).strip()
+            return f"Because of the {kind_of(one)}. {rest}".strip()
+    return decision.reason
 
 
 def _done(events: Sequence[Event], incident: Incident) -> Iterator[Moment]:
     end = incident.closed_at
+    told: list[str] = []
     for event in list(reversed(events))[:_MOST]:
         within = end is None or event.at <= end + _BEFORE
         if within and (event.kind in _ACTIONS or event.kind.startswith("job.")):
             sentence = str(event.body.get("sentence", ""))
+            if event.kind == "route.changed" and any(one in sentence for one in told):
+                continue  # it says again what the release said that caused it
+            told.append(sentence)
             kind = event.kind.replace(".", " ")
             yield Moment(event.at, kind, "quiet", sentence, event.actor, place=3)

@@ -58,6 +58,20 @@ def lasting(length: timedelta) -> str:
     return f"{seconds:.0f} s"
 
 
+def spelled(length: timedelta) -> str:
+    """A length of full hours or days.
+
+    >>> spelled(timedelta(days=7)), spelled(timedelta(days=1)), spelled(timedelta(hours=6))
+    ('7 days', 'a day', '6 hours')
+    """
+    unit, size = ("day", timedelta(days=1)) if length >= timedelta(days=1) else (
+        "hour", timedelta(hours=1)
+    )  # fmt: skip
+    count = length / size
+    one = {"day": "a day", "hour": "an hour"}[unit]
+    return one if count == 1 else f"{count:.3g} {unit}s"
+
+
 def seconds(value: float) -> str:
     """A short time.
 

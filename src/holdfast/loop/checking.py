@@ -7,12 +7,14 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from croniter import croniter
+
 from holdfast.data import sources, splits
-from holdfast.errors import DataError
+from holdfast.errors import DataError, SpecError
 from holdfast.loop.container import Container
 from holdfast.loop.pipeline import breaches_of
 from holdfast.records import Breach, Record
-from holdfast.spec import parse_size
+from holdfast.spec import Spec, parse_size
 from holdfast.statistics.metrics import check_metric
 
 
@@ -43,6 +45,16 @@ class CheckReport(Record, frozen=True, kw_only=True):
             yield f"  note: {breach.sentence}"
 
 
+def _check_schedule(spec: Spec) -> None:
+    schedule = spec.retrain.schedule
+    if schedule is not None and not croniter.is_valid(schedule):
+        raise SpecError(
+            "spec.schedule",
+            f"'retrain.schedule': '{schedule}' is not a cron line",
+            "Write it like '0 3 * * 1': minute, hour, day of month, month, day of week.",
+        )
+
+
 def check_project(container: Container) -> CheckReport:
     """Checks spec, code and data of the project.
 
@@ -55,6 +67,7 @@ def check_project(container: Container) -> CheckReport:
     check_metric(spec.gate.metric, spec.model.task)
     if spec.gate.max_size is not None:
         parse_size(spec.gate.max_size)
+    _check_schedule(spec)
     with tempfile.TemporaryDirectory(prefix="holdfast-check-") as name:
         user_code = container.user_code(spec, Path(name) / "check.log", {})
         if sources.is_callable(spec.data.source):

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 import msgspec
 from sqlalchemy import Connection
 
-from holdfast.bundle.manifest import read_manifest
 from holdfast.deciding.decide import State, decide
 from holdfast.loop import incidents
 from holdfast.loop.container import Container
-from holdfast.loop.outcomes import typed_labels
+from holdfast.loop.looking import look_at, look_back, look_json
 from holdfast.loop.releasing import Releasing
+from holdfast.loop.stints import Stint, stints
 from holdfast.loop.triggers import new_code, newer_data, schedule_due
-from holdfast.monitoring.look import Look, look
-from holdfast.monitoring.merge import to_frame
-from holdfast.recording.join import outcomes
+from holdfast.monitoring.look import Look
 from holdfast.records import Decision, Finding, Job, JobState, ReleaseState, Route, Version
 from holdfast.spec import Spec
 
@@ -34,6 +32,7 @@ class Watching:
         self._store = container.store
         self._releasing = releasing
         self._seen: dict[str, tuple[int, datetime]] = {}
+        self._looked_back: dict[str, tuple[datetime, date]] = {}
 
     def watch(self, model: str) -> Look | None:
         """One look, if there is something new since the last; returns what was seen."""
@@ -49,50 +48,26 @@ class Watching:
         if self._seen.get(model) == (version.number, hour):
             return None
         spec = container.spec(model)
-        since = self._live_since(model, version.number)
-        seen = self._look(spec, version, since, until)
+        lived = stints(container.ask(self._store.routes.history, model, 10_000))
+        since = lived[-1].since
+        seen = look_at(container, spec, version, since, until)
         self._act(spec, version, since, seen, route)
         self._seen[model] = (version.number, hour)
+        if len(lived) > 1:
+            self._look_back(spec, lived[-2], until)
         return seen
 
-    def _live_since(self, model: str, number: int) -> datetime:
-        """When the version last became the one that answers most."""
-        history = self._container.ask(self._store.routes.history, model, 10_000)
-        since = history[0].created_at
-        for route in history:
-            if route.champion.version != number:
-                break
-            since = route.created_at
-        return since
-
-    def _look(self, spec: Spec, version: Version, since: datetime, until: datetime) -> Look:
-        container, model = self._container, version.model
-        reference = container.reference(version)
-        signature = read_manifest(version.bundle_path).signature
-        summaries = container.summaries.load(model, version.number, since, until)
-        if summaries is None:
-            summaries = to_frame([])
-        log = container.log.scan(model, since, None, version.number, "live")
-        known = outcomes(log, container.labels.scan(model), until)
-        positive = signature.classes[signature.positive] if spec.model.task == "binary" else 1
-        return look(
-            reference,
-            summaries,
-            known.with_columns(label=typed_labels(known["label"], signature.classes)),
-            spec.monitor,
-            task=spec.model.task,
-            model=model,
-            version=version.number,
-            since=since,
-            until=until,
-            classes=signature.classes,
-            positive=positive,
-            metrics=(spec.gate.metric,),
-        )
+    def _look_back(self, spec: Spec, past: Stint, until: datetime) -> None:
+        """Once a day at the version before, for labels that came late."""
+        day = (past.since, until.date())
+        if self._looked_back.get(spec.model.name) != day:
+            look_back(self._container, spec, past, until)
+            self._looked_back[spec.model.name] = day
 
     def _act(self, spec: Spec, version: Version, since: datetime, seen: Look, route: Route) -> None:
         """Writes findings and decision and queues what was decided, all in one transaction."""
         model, now = version.model, self._container.clock.now()
+        kept = look_json(seen, version, since, self._container.reference(version), spec.monitor)
         plans = _Plans(
             new_code(spec, version),
             newer_data(self._container, spec, version),
@@ -107,7 +82,7 @@ class Watching:
                 seen.findings, state, spec.retrain, tolerance=spec.monitor.tolerance, now=now,
                 model=model, version=version.number,
             )  # fmt: skip
-            self._store.looks.save(tx, model, now, look_json(seen))
+            self._store.looks.save(tx, model, version.number, since, now, kept)
             news = [finding for finding in seen.findings if self._store.findings.add(tx, finding)]
             for finding in news:
                 self._event(tx, now, "finding.established", model, finding.sentence, finding)
@@ -217,8 +192,3 @@ def _contract_trouble(loops: Sequence[Job]) -> str:
         if error.get("code") == "data.contract":
             return str(error["message"])
     return ""
-
-
-def look_json(seen: Look) -> bytes:
-    """A look as JSON, its arrays as lists; NaN, which JSON lacks, as null."""
-    return msgspec.json.encode(seen, enc_hook=lambda array: array.tolist())

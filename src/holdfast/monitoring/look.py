@@ -27,11 +27,11 @@ from holdfast.monitoring.findings import (
 from holdfast.monitoring.loss_monitor import monitor_loss, tolerated
 from holdfast.monitoring.merge import Blocks, blocks
 from holdfast.monitoring.quality import ClassLabel, Cohort, labelled, quality
+from holdfast.monitoring.times import align, whole_hours, with_times
 from holdfast.records import Finding, Reference
 from holdfast.spec import Monitor, Task
 from holdfast.statistics.eprocess import gaussian_cusum, threshold_for
 
-_HOUR = timedelta(hours=1)
 _SILENT = 2  # blocks without predictions, beyond the longest gap there has been
 _HISTORY = 3  # blocks with predictions before silence means anything
 
@@ -96,9 +96,9 @@ def look(
     Raises:
         DataError: when labels or scores are of the wrong type.
     """
-    length = _whole_hours(policy.block)
-    since = _align(since, length)
-    outcomes = _with_times(outcomes)
+    length = whole_hours(policy.block)
+    since = align(since, length)
+    outcomes = with_times(outcomes)
     seen = blocks(summaries, reference.bins, since=since, until=until, length=length)
     parts = _slices(summaries, reference, policy, since=since, until=until, length=length)
     known = labelled(
@@ -148,33 +148,6 @@ def _found(
         *_silent(seen, model, version),
     ]
     return tuple(sorted(found, key=lambda one: not one.pages))
-
-
-def _whole_hours(length: timedelta) -> timedelta:
-    """Summaries are kept by the hour, so a block is at least one."""
-    return max(round(length / _HOUR), 1) * _HOUR
-
-
-def _align(since: datetime, length: timedelta) -> datetime:
-    start = since.replace(minute=0, second=0, microsecond=0)
-    return start.replace(hour=0) if length % timedelta(days=1) == timedelta(0) else start
-
-
-def _with_times(outcomes: pl.DataFrame) -> pl.DataFrame:
-    """Times as datetimes in UTC, whichever of the two forms they came in."""
-    result = []
-    for name in ("at", "label_at"):
-        kind = outcomes.schema[name]
-        column = pl.col(name)
-        if kind.is_numeric() or kind == pl.Null:
-            micros = (column.cast(pl.Float64) * 1e6).round().cast(pl.Int64)
-            column = micros.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-        elif isinstance(kind, pl.Datetime) and kind.time_zone is None:
-            column = column.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-        else:
-            column = column.cast(pl.Datetime("us", "UTC"))
-        result.append(column)
-    return outcomes.with_columns(result)
 
 
 def _slices(

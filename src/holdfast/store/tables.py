@@ -68,8 +68,8 @@ def _model(*, primary_key: bool = False) -> Column[str]:
     return Column("model", Text, ForeignKey("models.name"), primary_key=primary_key, nullable=False)
 
 
-def _time(name: str) -> Column[datetime]:
-    return Column(name, UtcTime, nullable=False)
+def _time(name: str, *, primary_key: bool = False) -> Column[datetime]:
+    return Column(name, UtcTime, primary_key=primary_key, autoincrement=False, nullable=False)
 
 
 def _number(name: str, *, primary_key: bool = False) -> Column[int]:
@@ -207,7 +207,15 @@ event_head = Table(
     CheckConstraint("id = 1", name="single"),
 )
 
-looks = Table("looks", metadata, _model(primary_key=True), _time("at"), _record())
+looks = Table(
+    "looks",
+    metadata,
+    _model(primary_key=True),
+    _number("version", primary_key=True),
+    _time("since", primary_key=True),
+    _time("at"),
+    _record(),
+)
 
 leases = Table(
     "leases",

@@ -114,10 +114,12 @@ def upgrade() -> None:
     op.create_table(
         "looks",
         sa.Column("model", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("since", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("record", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["model"], ["models.name"], name=op.f("fk_looks_model")),
-        sa.PrimaryKeyConstraint("model", name=op.f("pk_looks")),
+        sa.PrimaryKeyConstraint("model", "version", "since", name=op.f("pk_looks")),
     )
     op.create_table(
         "releases",

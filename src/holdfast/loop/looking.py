@@ -1,0 +1,139 @@
+"""Looks at one version: what they need is fetched, and what was seen is kept for the pages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from holdfast.bundle.manifest import read_manifest
+from holdfast.loop.container import Container
+from holdfast.loop.outcomes import typed_labels
+from holdfast.loop.stints import Stint
+from holdfast.monitoring.hindsight import hindsight
+from holdfast.monitoring.look import Look, look
+from holdfast.monitoring.loss_monitor import tolerated
+from holdfast.monitoring.merge import to_frame
+from holdfast.recording.join import outcomes
+from holdfast.records import Reference, Signature, Version
+from holdfast.spec import Monitor, Spec
+
+LATE = timedelta(days=90)
+"""Labels that come longer after a version was replaced are not waited for."""
+
+
+def look_at(
+    container: Container, spec: Spec, version: Version, since: datetime, until: datetime
+) -> Look:
+    """One look at the live version.
+
+    Args:
+        container: the wiring.
+        spec: the model's.
+        version: the live one, its bundle on this machine.
+        since: when it went live.
+        until: prediction time up to which everything is in the log.
+    """
+    signature = read_manifest(version.bundle_path).signature
+    summaries = container.summaries.load(version.model, version.number, since, until)
+    return look(
+        container.reference(version),
+        to_frame([]) if summaries is None else summaries,
+        _outcomes(container, version, signature, since, None, until),
+        spec.monitor,
+        task=spec.model.task,
+        model=version.model,
+        version=version.number,
+        since=since,
+        until=until,
+        classes=signature.classes,
+        positive=_positive(spec, signature),
+        metrics=(spec.gate.metric,),
+    )
+
+
+def look_back(container: Container, spec: Spec, past: Stint, until: datetime) -> None:
+    """Adds to the last look at a replaced version the labels that came since.
+
+    Nothing else of that look changes, and nothing is decided from it.
+
+    Args:
+        container: the wiring.
+        spec: the model's.
+        past: the stint, which is over.
+        until: labels that come later do not exist yet.
+    """
+    model = spec.model.name
+    data = container.ask(container.store.looks.find, model, past.version, past.since)
+    if data is None or past.until is None or until - past.until > LATE:
+        return
+    kept = msgspec.json.decode(data)
+    if "ended" in kept and _all_known(kept["quality"]):
+        return
+    kept["ended"] = past.until
+    version = container.version(model, past.version)
+    signature = read_manifest(version.bundle_path).signature
+    kept["quality"] = hindsight(
+        _outcomes(container, version, signature, past.since, past.until, until),
+        spec.monitor,
+        task=spec.model.task,
+        scale=container.reference(version).scale,
+        since=past.since,
+        ended=past.until,
+        until=until,
+        classes=signature.classes,
+        positive=_positive(spec, signature),
+        metrics=(spec.gate.metric,),
+    )
+    kept["labels"] = sum(cohort.labelled for cohort in kept["quality"])
+    with container.store.begin() as tx:
+        container.store.looks.save(
+            tx, model, past.version, past.since, container.clock.now(), _encoded(kept)
+        )
+
+
+def look_json(
+    seen: Look, version: Version, since: datetime, reference: Reference, policy: Monitor
+) -> bytes:
+    """A look as JSON with what it is to be held against; NaN, which JSON lacks, as null.
+
+    Args:
+        seen: the look.
+        version: that was looked at.
+        since: when it went live.
+        reference: of the version.
+        policy: ``[monitor]``, as it was.
+    """
+    content: dict[str, Any] = {field.name: getattr(seen, field.name) for field in fields(seen)}
+    content |= {
+        "version": version.number,
+        "since": since,
+        "reference": reference.loss,
+        "tolerated": tolerated(reference, policy),
+    }
+    return _encoded(content)
+
+
+def _encoded(content: dict[str, Any]) -> bytes:
+    return msgspec.json.encode(content, enc_hook=lambda numbers: numbers.tolist())
+
+
+def _outcomes(
+    container: Container, version: Version, signature: Signature, since: datetime,
+    end: datetime | None, until: datetime,
+) -> pl.DataFrame:  # fmt: skip
+    log = container.log.scan(version.model, since, end, version.number, "live")
+    known = outcomes(log, container.labels.scan(version.model), until)
+    return known.with_columns(label=typed_labels(known["label"], signature.classes))
+
+
+def _positive(spec: Spec, signature: Signature) -> bool | int | str:
+    return signature.classes[signature.positive] if spec.model.task == "binary" else 1
+
+
+def _all_known(cohorts: Sequence[dict[str, Any]]) -> bool:
+    return all(cohort["labelled"] >= cohort["rows"] for cohort in cohorts)

@@ -1,0 +1,144 @@
+"""``holdfast.toml``: what is read, and that whatever is wrong ends in one kind of error."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from holdfast.errors import SpecError
+from holdfast.spec import Section, Spec, load_spec, parse_spec
+
+GOOD: dict[str, dict[str, Any]] = {
+    "model": {"name": "tiny", "task": "binary", "train": "tiny:train"},
+    "data": {"source": "rows/*.csv", "time": "at", "label": "bad", "features": ["size", "kind"]},
+    "gate": {"metric": "roc_auc"},
+}
+SECTIONS = {
+    name: list(get_type_hints(kind))
+    for name, kind in get_type_hints(Spec).items()
+    if isinstance(kind, type) and issubclass(kind, Section)
+}
+
+
+def _toml(tables: dict[str, Any]) -> str:
+    lines = []
+    for name, table in tables.items():
+        if isinstance(table, dict):
+            lines.append(f"[{name}]")
+            lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in table.items()]
+        else:
+            lines.insert(0, f"{name} = {json.dumps(table)}")
+    return "\n".join(lines)
+
+
+def _with(section: str, **changes: Any) -> str:
+    return _toml({**GOOD, section: {**GOOD.get(section, {}), **changes}})
+
+
+def test_the_least_that_is_needed() -> None:
+    spec = parse_spec(_toml(GOOD), Path("/p/holdfast.toml"))
+    assert spec.model.name == "tiny"
+    assert spec.root == Path("/p")
+    assert spec.release.steps == (0.05, 0.25, 0.5)
+    assert spec.gate.max_latency_p99 is None
+
+
+def test_durations_are_times_and_sizes_are_checked() -> None:
+    spec = parse_spec(_with("gate", max_latency_p99="20ms", max_size="2MiB"))
+    assert spec.gate.max_latency_p99 == timedelta(milliseconds=20)
+    assert spec.gate.max_size == "2MiB"
+
+
+@pytest.mark.parametrize(
+    ("section", "changes", "code", "words"),
+    [
+        ("gate", {"mni": 0.5}, "spec.unknown_key", ["gate.mni", "'min'"]),
+        ("gaet", {"min": 0.5}, "spec.unknown_key", ["gaet", "'gate'"]),
+        ("gate", {"min": "high"}, "spec.wrong_type", ["gate.min"]),
+        ("gate", {"alpha": 1.5}, "spec.wrong_type", ["gate.alpha"]),
+        ("gate", {"max_size": "big"}, "spec.wrong_value", ["gate.max_size", "200MiB"]),
+        ("gate", {"max_latency_p99": "5 parsecs"}, "spec.wrong_value", ["max_latency_p99"]),
+        ("gate", {"slices": ["sise"]}, "spec.wrong_value", ["'sise'", "'size'"]),
+        ("model", {"name": "My Model"}, "spec.wrong_type", ["model.name"]),
+        ("model", {"task": "guess"}, "spec.wrong_type", ["model.task"]),
+        ("model", {"train": "train"}, "spec.wrong_type", ["model.train"]),
+        ("data", {"features": []}, "spec.wrong_type", ["data.features"]),
+        ("data", {"features": ["size", "size"]}, "spec.wrong_value", ["twice"]),
+        ("data", {"features": ["size", "bad"]}, "spec.wrong_value", ["'bad'", "leak"]),
+        ("data", {"source": "sqlite:///x.db"}, "spec.wrong_value", ["data.query"]),
+        ("data", {"query": "SELECT 1"}, "spec.wrong_value", ["data.query"]),
+        ("release", {"steps": [0.5, 0.1]}, "spec.wrong_value", ["release.steps"]),
+        ("retrain", {"on": ["schedule"]}, "spec.wrong_value", ["retrain.schedule"]),
+        ("serve", {"port": 70000}, "spec.wrong_type", ["serve.port"]),
+    ],
+)
+def test_what_is_wrong_is_named_with_the_nearest(
+    section: str, changes: dict[str, Any], code: str, words: list[str]
+) -> None:
+    with pytest.raises(SpecError) as error:
+        parse_spec(_with(section, **changes))
+    assert error.value.code == code
+    assert all(word in str(error.value) for word in (*words, "holdfast.toml"))
+
+
+@pytest.mark.parametrize("key", ["model", "data", "gate", "model.name", "data.time", "gate.metric"])
+def test_what_is_missing_is_named(key: str) -> None:
+    section, _, name = key.partition(".")
+    tables = {k: {n: v for n, v in t.items() if f"{k}.{n}" != key} for k, t in GOOD.items()}
+    if not name:
+        del tables[section]
+    with pytest.raises(SpecError) as error:
+        parse_spec(_toml(tables))
+    assert error.value.code == "spec.missing_key"
+    assert f"'{key}'" in error.value.message
+
+
+values = st.one_of(
+    st.none().map(lambda _: "7d"), st.text(max_size=8), st.integers(-5, 10**6), st.booleans(),
+    st.floats(allow_nan=False, allow_infinity=False), st.lists(st.text(max_size=4), max_size=3),
+    st.sampled_from(["1h", "2GiB", "canary", "drift", "size", "a:b", "sqlite://", "0s"]),
+)  # fmt: skip
+
+
+@given(st.data())
+def test_whatever_is_written_it_is_a_spec_or_an_error_with_a_place(data: st.DataObject) -> None:
+    section = data.draw(st.sampled_from(sorted(SECTIONS)))
+    key = data.draw(st.sampled_from(SECTIONS[section]))
+    text = _with(section, **{key: data.draw(values)})
+    try:
+        spec = parse_spec(text)
+    except SpecError as error:
+        assert error.code.startswith("spec.")
+        assert error.code == "spec.malformed" or section in error.message
+    else:
+        assert isinstance(spec, Spec)
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_refused_politely(text: str) -> None:
+    with pytest.raises(SpecError):
+        parse_spec(text)
+
+
+def test_files(tmp_path: Path) -> None:
+    with pytest.raises(SpecError) as error:
+        load_spec(tmp_path)
+    assert error.value.code == "spec.missing"
+    (tmp_path / "holdfast.toml").write_text(_toml(GOOD))
+    assert load_spec(tmp_path) == load_spec(tmp_path / "holdfast.toml")
+    assert load_spec(tmp_path).root == tmp_path.resolve()
+
+
+def test_every_field_is_documented() -> None:
+    for section, kind in get_type_hints(Spec, include_extras=True).items():
+        if not (isinstance(kind, type) and issubclass(kind, Section)):
+            continue
+        for name, hint in get_type_hints(kind, include_extras=True).items():
+            notes = [getattr(note, "description", None) for note in hint.__metadata__]
+            assert any(notes), f"{section}.{name}"
