@@ -62,9 +62,7 @@ class Project:
 
     def release(self, number: int) -> None:
         """Takes a version live at once."""
-        self.holdfast(
-            "release", str(number), "--strategy", "direct", "--force", "benchmark"
-        )
+        self.holdfast("release", str(number), "--strategy", "direct", "--force", "benchmark")
 
     @property
     def bundle(self) -> Path:

@@ -33,7 +33,8 @@ class Table(msgspec.Struct, kw_only=True):
 
     Args:
         base: name of the row that ratios are taken to.
-        less: whether less is better; a ratio above 1 is always in favour of the row.
+        less: whether less is better.
+        gain: ratios say how many times better than the base, not how many times as much.
     """
 
     title: str
@@ -41,9 +42,10 @@ class Table(msgspec.Struct, kw_only=True):
     rows: list[Row]
     base: str | None = None
     less: bool = True
+    gain: bool = False
 
     def ratios(self, row: Row) -> list[float]:
-        """How many times better than the base, round by round."""
+        """The ratio to the base, round by round."""
         base = next((other for other in self.rows if other.name == self.base), None)
         if base is None or base is row:
             return []
@@ -52,7 +54,8 @@ class Table(msgspec.Struct, kw_only=True):
             for mine, other in zip(row.values, base.values, strict=False)
             if mine and other
         ]
-        return [other / mine if self.less else mine / other for mine, other in pairs]
+        turned = self.gain and self.less
+        return [other / mine if turned else mine / other for mine, other in pairs]
 
 
 class Report(msgspec.Struct, kw_only=True):
@@ -109,9 +112,11 @@ def markdown(reports: list[Report]) -> str:
         facts = report.machine
         parts += [f"## {report.name}", "", report.about, ""]
         parts += [
-            f"{report.at[:16].replace('T', ' ')} UTC, {facts['cores']} cores "
-            f"({facts['processor']}), Python {facts['python']}, {facts['system']}; "
-            f"load average at the end {facts['load']}.",
+            (
+                f"{report.at[:16].replace('T', ' ')} UTC, {facts['cores']} cores "
+                f"({facts['processor']}), Python {facts['python']}, {facts['system']}; "
+                f"load average at the end {facts['load']}."
+            ),
             "",
         ]
         for table in report.tables:
@@ -125,7 +130,7 @@ def markdown(reports: list[Report]) -> str:
 
 
 def _cells(table: Table) -> list[list[str]]:
-    ratio = f"times better than {table.base}" if table.base else ""
+    ratio = f"times {'better than' if table.gain else 'that of'} {table.base}"
     lines = [["", f"median, {table.unit}", "range", "rounds", ratio, "note"]]
     for row in table.rows:
         values, ratios = row.sound, table.ratios(row)

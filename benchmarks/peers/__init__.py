@@ -12,7 +12,7 @@ from processes import clean_environment
 
 PACKAGES = {
     "dagster": ["dagster", "scikit-learn"],
-    "prefect": ["prefect", "scikit-learn"],
+    "prefect": ["prefect", "fastapi<0.140", "scikit-learn"],  # 3.8 fails on newer FastAPI
     "mlflow": ["mlflow", "scikit-learn", "pandas"],
 }
 LEFT_OUT = "Airflow and ZenML were left out: they install in many minutes and gigabytes."

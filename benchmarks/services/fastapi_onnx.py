@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from pydantic import create_model
 
 FEATURES = [f"x{number:02d}" for number in range(20)]
-Row = create_model("Row", **{name: (float, ...) for name in FEATURES})
+Row = create_model("Row", **dict.fromkeys(FEATURES, (float, ...)))
 options = onnxruntime.SessionOptions()
 options.intra_op_num_threads = 1
 session = onnxruntime.InferenceSession(os.environ["BENCH_ONNX"], options)

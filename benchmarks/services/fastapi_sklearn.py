@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from pydantic import create_model
 
 FEATURES = [f"x{number:02d}" for number in range(20)]
-Row = create_model("Row", **{name: (float, ...) for name in FEATURES})
+Row = create_model("Row", **dict.fromkeys(FEATURES, (float, ...)))
 model = pickle.loads(Path(os.environ["BENCH_ESTIMATOR"]).read_bytes())
 app = FastAPI()
 

@@ -29,9 +29,7 @@ class Ran:
 
 
 @pytest.fixture
-def run(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., Ran]:
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
     """Runs ``holdfast`` with some words in a project, away from the machine's installation."""
 
     def call(*words: str, project: Path | None = None, home: Any = None) -> Ran:

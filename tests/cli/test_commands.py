@@ -36,7 +36,10 @@ def test_a_verdict_for_people_and_machines(trained: Any, run: Any) -> None:
 
 @pytest.mark.parametrize(
     ("old", "new", "status", "outcome"),
-    [("min = 0.6", "min = 0.99", 1, "fail"), ("margin = 0.05", "margin = 0.001", 3, "inconclusive")],
+    [
+        ("min = 0.6", "min = 0.99", 1, "fail"),
+        ("margin = 0.05", "margin = 0.001", 3, "inconclusive"),
+    ],
 )
 def test_the_exit_status_is_the_verdict(
     live: Any, run: Any, old: str, new: str, status: int, outcome: str
@@ -69,9 +72,7 @@ def test_release_and_roll_back_without_a_control_plane(trained: Any, run: Any) -
     assert "evidence: event" in told.out
 
 
-def test_labels_from_standard_input(
-    live: Any, run: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_labels_from_standard_input(live: Any, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = b"row,bad,known\na,true,2026-03-01T10:00:00Z\n"
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(rows)))
     done = run("labels", "add", "-", "--format", "csv", home=live)
@@ -92,7 +93,7 @@ def test_the_audit_log_shows_whoever_touched_it(live: Any, run: Any) -> None:
             "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'events'"
         ).fetchall():
             database.execute(f'DROP TRIGGER "{name}"')
-        database.execute("UPDATE events SET actor = 'nobody' WHERE seq = 2")
+        database.execute("UPDATE events SET record = replace(record, 'live', 'dead') WHERE seq > 2")
     database.close()
     done = run("audit", "verify", "--json", home=live)
     assert done.status == 1
@@ -116,5 +117,7 @@ def test_a_control_plane_that_was_named_must_answer(
     (live.home / "run").mkdir(exist_ok=True)
     (live.home / "run" / "control.json").write_text('{"url": "http://127.0.0.1:9", "pid": 1}')
     assert run("rollback", "--json", home=live).error["code"] == "release.nothing_before"
-    named = live.holdfast("rollback", "--json", status=None, HOLDFAST_CONTROL_URL="http://127.0.0.1:9")
+    named = live.holdfast(
+        "rollback", "--json", status=None, HOLDFAST_CONTROL_URL="http://127.0.0.1:9"
+    )
     assert json.loads(named.stderr)["error"]["code"] == "control.unreachable"

@@ -57,9 +57,17 @@ def play(home: Any, days: int, *, wrong: bool = False, rows: int = 240) -> list[
         )
         assert spool.append(
             PredictionBatch(
-                request=f"q{at:%m%d%H}", model="tiny", version=version.number, epoch=route.epoch,
-                at=at.timestamp(), role="live", names=FEATURES, columns=columns, ids=ids,
-                predictions=found.prediction.tolist(), scores=found.probability.tolist(),
+                request=f"q{at:%m%d%H}",
+                model="tiny",
+                version=version.number,
+                epoch=route.epoch,
+                at=at.timestamp(),
+                role="live",
+                names=FEATURES,
+                columns=columns,
+                ids=ids,
+                predictions=found.prediction.tolist(),
+                scores=found.probability.tolist(),
                 seconds=0.001,
             )  # fmt: skip
         )

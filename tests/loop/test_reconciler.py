@@ -43,7 +43,14 @@ def test_train_gate_release_in_order_and_each_once(live: Any, wait: Callable[...
         route = container.ask(container.store.routes.current, "tiny")
         return route.champion.version == 4 and not first._runner._started
 
-    wait(passes, 120)
+    try:
+        wait(passes, 40)
+    finally:
+        print(
+            [(e.kind, e.body.get("sentence")) for e in live.events()][-6:],
+            first._failing,
+            other._failing,
+        )
     for _ in range(5):
         first.tick()
         other.tick()
@@ -121,9 +128,7 @@ Telling(container, Releasing(container), container.wall).run(threading.Event(), 
 """
 
 
-def test_one_of_two_leads_and_the_other_takes_over(
-    trained: Any, wait: Callable[..., Any]
-) -> None:
+def test_one_of_two_leads_and_the_other_takes_over(trained: Any, wait: Callable[..., Any]) -> None:
     container = trained.container
     other = subprocess.Popen(
         [sys.executable, "-c", OTHER], cwd=trained.project, env=trained.environment,
@@ -148,9 +153,7 @@ def test_one_of_two_leads_and_the_other_takes_over(
     assert container.ask(container.store.leases.holder, LEASE, now) is None, "given back"
 
 
-def test_a_failing_pass_does_not_end_the_reconciler(
-    trained: Any, wait: Callable[..., Any]
-) -> None:
+def test_a_failing_pass_does_not_end_the_reconciler(trained: Any, wait: Callable[..., Any]) -> None:
     class Failing(Counting):
         def tick(self) -> None:
             super().tick()

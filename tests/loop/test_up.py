@@ -88,9 +88,7 @@ class Up:
     def kill(self, name: str) -> None:
         victim = self.children()[name]
         victim.send_signal(signal.SIGKILL)
-        self._wait(
-            lambda: (new := self.children().get(name)) is not None and new.pid != victim.pid
-        )
+        self._wait(lambda: (new := self.children().get(name)) is not None and new.pid != victim.pid)
         self._wait(lambda: self.ask("/v2/health/ready")[0] == 200, 60)
 
 
@@ -150,9 +148,7 @@ def test_predictions_are_recorded_labelled_and_told(up: Up, wait: Callable[..., 
     assert "epoch 1" in text
 
 
-def test_what_dies_is_started_again_and_nothing_is_lost(
-    up: Up, wait: Callable[..., Any]
-) -> None:
+def test_what_dies_is_started_again_and_nothing_is_lost(up: Up, wait: Callable[..., Any]) -> None:
     answered = []
     for name in ("recorder", "control", "server"):
         before = f"{name}-before"
@@ -218,7 +214,14 @@ def test_a_corrupt_bundle_is_refused_and_the_old_one_answers_on(
         assert status["servers"][0]["epochs"]["tiny"] < status["route"]["epoch"]
         assert up.predict("still") == 200
         alone = up.home.holdfast(
-            "serve", str(folder), "--port", "0", "--metrics-port", "0", status=1, HOLDFAST_SERVER="alone"
+            "serve",
+            str(folder),
+            "--port",
+            "0",
+            "--metrics-port",
+            "0",
+            status=1,
+            HOLDFAST_SERVER="alone",
         )
         assert "bundle." in alone.stderr
     finally:

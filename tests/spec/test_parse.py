@@ -31,7 +31,9 @@ def _toml(tables: dict[str, Any]) -> str:
     for name, table in tables.items():
         if isinstance(table, dict):
             lines.append(f"[{name}]")
-            lines += [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in table.items()]
+            lines += [
+                f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in table.items()
+            ]
         else:
             lines.insert(0, f"{name} = {json.dumps(table)}")
     return "\n".join(lines)

@@ -27,7 +27,12 @@ LATE = timedelta(days=90)
 
 
 def look_at(
-    container: Container, spec: Spec, version: Version, since: datetime, until: datetime
+    container: Container,
+    spec: Spec,
+    version: Version,
+    since: datetime,
+    until: datetime,
+    before: datetime | None = None,
 ) -> Look:
     """One look at the live version.
 
@@ -37,6 +42,7 @@ def look_at(
         version: the live one, its bundle on this machine.
         since: when it went live.
         until: prediction time up to which everything is in the log.
+        before: end of the look before this one.
     """
     signature = read_manifest(version.bundle_path).signature
     summaries = container.summaries.load(version.model, version.number, since, until)
@@ -53,6 +59,7 @@ def look_at(
         classes=signature.classes,
         positive=_positive(spec, signature),
         metrics=(spec.gate.metric,),
+        before=before,
     )
 
 

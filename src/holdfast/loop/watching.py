@@ -50,12 +50,17 @@ class Watching:
         spec = container.spec(model)
         lived = stints(container.ask(self._store.routes.history, model, 10_000))
         since = lived[-1].since
-        seen = look_at(container, spec, version, since, until)
+        seen = look_at(container, spec, version, since, until, self._before(model, version, since))
         self._act(spec, version, since, seen, route)
         self._seen[model] = (version.number, hour)
         if len(lived) > 1:
             self._look_back(spec, lived[-2], until)
         return seen
+
+    def _before(self, model: str, version: Version, since: datetime) -> datetime | None:
+        """Until when this version was looked at before; from the store after a restart."""
+        kept = self._container.ask(self._store.looks.find, model, version.number, since)
+        return None if kept is None else msgspec.json.decode(kept, type=_Kept).until
 
     def _look_back(self, spec: Spec, past: Stint, until: datetime) -> None:
         """Once a day at the version before, for labels that came late."""
@@ -83,7 +88,8 @@ class Watching:
                 model=model, version=version.number,
             )  # fmt: skip
             self._store.looks.save(tx, model, version.number, since, now, kept)
-            news = [finding for finding in seen.findings if self._store.findings.add(tx, finding)]
+            found = (*seen.passed, *seen.findings)
+            news = [finding for finding in found if self._store.findings.add(tx, finding)]
             for finding in news:
                 self._event(tx, now, "finding.established", model, finding.sentence, finding)
             fresh = decision.action != "nothing" and self._store.decisions.add(tx, decision)
@@ -163,6 +169,12 @@ class Watching:
     ) -> None:
         body = {"sentence": sentence, kind.partition(".")[0]: record.to_dict()}
         self._store.events.append(tx, now, kind, model, "holdfast", body)
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    """What is needed of a stored look."""
+
+    until: datetime
 
 
 class _Plans(msgspec.Struct, frozen=True):

@@ -28,7 +28,7 @@ from holdfast.monitoring.loss_monitor import monitor_loss, tolerated
 from holdfast.monitoring.merge import Blocks, blocks
 from holdfast.monitoring.quality import ClassLabel, Cohort, labelled, quality
 from holdfast.monitoring.times import align, whole_hours, with_times
-from holdfast.records import Finding, Reference
+from holdfast.records import Finding, FindingKind, Reference
 from holdfast.spec import Monitor, Task
 from holdfast.statistics.eprocess import gaussian_cusum, threshold_for
 
@@ -49,6 +49,7 @@ class Look:
         estimates: (N,) estimated quality of each block.
         quality: realised quality of each block with predictions, the running one included.
         labels: outcomes known.
+        passed: drift that began and ended since the look before: for the record, not for deciding.
     """
 
     until: datetime
@@ -59,6 +60,7 @@ class Look:
     estimates: tuple[Estimate, ...]
     quality: tuple[Cohort, ...]
     labels: int
+    passed: tuple[Finding, ...] = ()
 
 
 def look(
@@ -75,6 +77,7 @@ def look(
     classes: Sequence[ClassLabel] = (),
     positive: ClassLabel = 1,
     metrics: Sequence[str] = (),
+    before: datetime | None = None,
 ) -> Look:
     """Looks at one version of a model in production.
 
@@ -92,6 +95,8 @@ def look(
         classes: class labels.
         positive: label of the positive class.
         metrics: scikit-learn's scorer names, computed for each cohort.
+        before: end of the look before this one, so that what came and went between the two is
+            found however seldom anybody looks; None for the first.
 
     Raises:
         DataError: when labels or scores are of the wrong type.
@@ -123,6 +128,7 @@ def look(
             metrics=metrics, classes=classes, positive=positive,
         ),
         labels=known.height,
+        passed=tuple(_drifted(moved, seen, model, version, before)) if before else (),
     )  # fmt: skip
 
 
@@ -144,7 +150,7 @@ def _found(
         *contract_findings(
             reference, seen, parts, model=model, version=version, minimum=policy.minimum
         ),
-        *_drifted(moved, seen, model, version),
+        *_drifted(moved, seen, model, version, None),
         *_silent(seen, model, version),
     ]
     return tuple(sorted(found, key=lambda one: not one.pages))
@@ -209,34 +215,59 @@ def _estimated(
     )  # fmt: skip
 
 
-def _drifted(columns: Sequence[Drift], seen: Blocks, model: str, version: int) -> Iterator[Finding]:
+def _drifted(
+    columns: Sequence[Drift],
+    seen: Blocks,
+    model: str,
+    version: int,
+    before: datetime | None,
+) -> Iterator[Finding]:
+    """Drift that goes on at the last block; or with ``before``, drift that ended since then."""
     for one in columns:
         # Blocks without enough rows say nothing, so they do not end a run either.
         places: NDArray[np.intp] = np.flatnonzero(one.enough)
-        start = run_start(one.declared[places]) if places.size else None
-        if start is None:
-            continue
-        last, begun = int(places[-1]), seen.starts[int(places[start])]
-        about_answers = one.column == PREDICTION
-        what = "The predictions have" if about_answers else f"The input '{one.column}' has"
-        unit = "rank distance" if one.measure == "rank_wasserstein" else "share of rows"
-        yield Finding(
-            id=finding_id(
-                model, version, "prediction_drift" if about_answers else "input_drift",
-                one.column, begun,
-            ),
-            model=model, version=version,
-            kind="prediction_drift" if about_answers else "input_drift",
-            subject=one.column, pages=False, since=begun, at=seen.starts[last] + seen.length,
-            sentence=(
-                f"{what} moved from the held-out rows since {day(begun)}: {unit}"
-                f" {one.effect[last]:.2f} (at least {one.low[last]:.2f}), where up to"
-                f" {one.floor:.2f} is usual."
-            ),
-            value=float(one.effect[last]), low=float(one.low[last]), high=float(one.high[last]),
-            reference=one.floor, log_e=float(one.log_m[last]),
-            rows=int(one.rows[places[start] : last + 1].sum()), harm=float(one.harm[last]),
-        )  # fmt: skip
+        flags = one.declared[places]
+        for end in _ends(flags, [seen.starts[int(k)] + seen.length for k in places], before):
+            start = run_start(flags[: end + 1])
+            if start is not None:
+                first, last = int(places[start]), int(places[end])
+                yield _drift_finding(one, seen, model, version, first, last)
+
+
+def _ends(
+    flags: NDArray[np.bool_], until: Sequence[datetime], before: datetime | None
+) -> Iterator[int]:
+    """Where runs end: at the last block, or with ``before`` at blocks after it but the last."""
+    if before is None:
+        if flags.size:
+            yield flags.size - 1
+        return
+    for k in range(flags.size - 1):
+        if flags[k] and not flags[k + 1] and until[k] > before:
+            yield k
+
+
+def _drift_finding(
+    one: Drift, seen: Blocks, model: str, version: int, first: int, last: int
+) -> Finding:
+    begun = seen.starts[first]
+    about_answers = one.column == PREDICTION
+    kind: FindingKind = "prediction_drift" if about_answers else "input_drift"
+    what = "The predictions have" if about_answers else f"The input '{one.column}' has"
+    unit = "rank distance" if one.measure == "rank_wasserstein" else "share of rows"
+    return Finding(
+        id=finding_id(model, version, kind, one.column, begun),
+        model=model, version=version, kind=kind, subject=one.column, pages=False, since=begun,
+        at=seen.starts[last] + seen.length,
+        sentence=(
+            f"{what} moved from the held-out rows since {day(begun)}: {unit}"
+            f" {one.effect[last]:.2f} (at least {one.low[last]:.2f}), where up to"
+            f" {one.floor:.2f} is usual."
+        ),
+        value=float(one.effect[last]), low=float(one.low[last]), high=float(one.high[last]),
+        reference=one.floor, log_e=float(one.log_m[last]),
+        rows=int(one.rows[first : last + 1].sum()), harm=float(one.harm[last]),
+    )  # fmt: skip
 
 
 def _silent(seen: Blocks, model: str, version: int) -> Iterator[Finding]:

@@ -1,0 +1,75 @@
+"""Runs benchmarks: ``run.py [NAME …] [--peers] [--rounds N] [--quick] [--markdown FILE]``.
+
+Nothing is asserted: machines differ. Each result is kept as ``results/NAME.json``, with every
+value measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+import msgspec
+import report
+from options import Options
+
+NAMES = ("startup", "overhead", "scoring", "rollback", "memory")
+RESULTS = Path(__file__).parent / "results"
+
+
+def main() -> int:
+    """Measures what was asked for; returns an exit status: 1 when something could not run."""
+    asked = _arguments()
+    options = Options(rounds=asked.rounds, peers=asked.peers, quick=asked.quick)
+    failed = [name for name in asked.names or NAMES if not _run(name, options)]
+    if asked.markdown is not None:
+        asked.markdown.write_text(report.markdown(_kept()), encoding="utf-8")
+    if failed:
+        print(f"\nfailed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Runs benchmarks; prints tables and ratios.")
+    parser.add_argument("names", nargs="*", choices=[[], *NAMES], help="all by default")
+    parser.add_argument("--peers", action="store_true", help="install and measure other products")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each thing is measured")
+    parser.add_argument("--quick", action="store_true", help="only to see that everything runs")
+    parser.add_argument("--markdown", type=Path, help="write all kept results as a page")
+    return parser.parse_args()
+
+
+def _run(name: str, options: Options) -> bool:
+    print(f"\n--- {name} ---", flush=True)
+    began = time.monotonic()
+    try:
+        with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as work:
+            found = importlib.import_module(name).measure(options, Path(work))
+    except Exception:  # noqa: BLE001 (the other benchmarks can still run)
+        traceback.print_exc()
+        return False
+    print(report.text(found))
+    print(f"  took {time.monotonic() - began:.0f} s", flush=True)
+    if not options.quick:
+        RESULTS.mkdir(exist_ok=True)
+        data = msgspec.json.format(msgspec.json.encode(found))
+        (RESULTS / f"{name}.json").write_bytes(data + b"\n")
+    return True
+
+
+def _kept() -> list[report.Report]:
+    files = [RESULTS / f"{name}.json" for name in NAMES]
+    return [
+        msgspec.json.decode(file.read_bytes(), type=report.Report)
+        for file in files
+        if file.exists()
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
