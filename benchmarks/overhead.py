@@ -19,15 +19,11 @@ HERE = Path(__file__).parent
 PEERS = ("prefect", "dagster")
 PLAIN = "plain Python"
 REMARKS = (
-    (
-        "The plain calls load, fit, compute four metrics, and log and register with the same MLflow "
-        "store, all in one process."
-    ),
-    (
-        "run_train starts two processes for the user's code (load, train), so that it can be limited "
-        "and cannot bring the loop down. It also keeps a dataset version, learns the data contract, "
-        "compiles the model and proves parity, and puts intervals on the metrics."
-    ),
+    "The plain calls load, fit, compute four metrics, and log and register with the same MLflow "
+    "store, all in one process.",
+    "run_train starts two processes for the user's code (load, train), so that it can be "
+    "limited and cannot bring the loop down. It also keeps a dataset version, learns the data "
+    "contract, compiles the model and proves parity, and puts intervals on the metrics.",
 )
 
 

@@ -30,15 +30,11 @@ CONDITIONS = (
     "OMP_NUM_THREADS=1. Every service was checked to answer the same probability to 1e-4."
 )
 REMARKS = (
-    (
-        "Holdfast checks every cell against the signature, counts metrics, and writes every prediction "
-        "to its spool before it answers. Of the others only FastAPI checks; none records. No recorder "
-        "drains the spool meanwhile."
-    ),
-    (
-        "Most of the distance between the usual way and the others is the predictor: ONNX Runtime "
-        "against scikit-learn's own predict_proba."
-    ),
+    "Holdfast checks every cell against the signature, counts metrics, and writes every "
+    "prediction to its spool before it answers. Of the others only FastAPI and MLflow check; "
+    "none records. No recorder drains the spool meanwhile.",
+    "Most of the distance between the usual way and the others is the predictor: ONNX Runtime "
+    "against scikit-learn's own predict_proba.",
 )
 
 

@@ -69,7 +69,7 @@ def play(home: Any, days: int, *, wrong: bool = False, rows: int = 240) -> list[
                 predictions=found.prediction.tolist(),
                 scores=found.probability.tolist(),
                 seconds=0.001,
-            )  # fmt: skip
+            )
         )
 
     with FileSpool(home.home / "spool" / "test", 10**9, writer=f"w{begin:%m%d%H}") as spool:

@@ -32,6 +32,12 @@ def _start(home: Any, job: Job) -> subprocess.Popen[bytes]:
     )  # fmt: skip
 
 
+def _until(
+    wait: Callable[..., Any], home: Any, job: Job, step: str, process: subprocess.Popen[bytes]
+) -> None:
+    wait(lambda: _get(home, job).step == step or process.poll() is not None, 60)
+
+
 def _gate_job(home: Any, number: int = 3) -> Job:
     store = home.container.store
     with store.begin() as tx:
@@ -48,7 +54,7 @@ def test_a_training_killed_at_each_checkpoint_makes_one_version(
     seen: dict[str, dict[str, Any]] = {}
     for step in ("cut", "dataset", "fitted"):
         process = _start(live, job)
-        wait(lambda step=step: _get(live, job).step == step or process.poll() is not None, 60)
+        _until(wait, live, job, step, process)
         process.kill()
         process.wait()
         now = _get(live, job)

@@ -273,7 +273,7 @@ def test_sigterm_ends_everything_in_order(up: Up) -> None:
     assert not (up.home.home / "run" / "control.json").exists()
 
 
-def test_killed_up_leaves_no_orphans(_trained: Path, trained: Any, wait: Any) -> None:
+def test_killed_up_leaves_no_orphans(trained: Any, wait: Any) -> None:
     running = Up(trained, wait)
     children = psutil.Process(running.process.pid).children(recursive=True)
     assert set(running.children()) == {"server", "recorder", "control"}

@@ -19,7 +19,7 @@ def test_a_duration_is_read_back(milliseconds: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "5", "h", "1h and 2m", "-1h", "1y", "1h;"])
 def test_no_duration(text: str) -> None:
-    with pytest.raises(ValueError, match="duration|unit"):
+    with pytest.raises(ValueError, match=r"duration|unit"):
         parse_duration(text)
 
 

@@ -133,8 +133,8 @@ def _jump(
         for conversion in (*TEMPERATURES, *SCALES):
             if _lands(conversion, before, after, usual) and _lasts(conversion, before, later):
                 return (
-                    f"on {after.start + _NOON:%Y-%m-%d} the median went from {before.median:.4g} to "
-                    f"{after.median:.4g} in one day, as if from {conversion.name}"
+                    f"on {after.start + _NOON:%Y-%m-%d} the median went from {before.median:.4g} "
+                    f"to {after.median:.4g} in one day, as if from {conversion.name}"
                 )
         natural = max(natural, abs(_median(after) - _median(before)))
     return None
