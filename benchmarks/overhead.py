@@ -18,13 +18,13 @@ from report import Report, Row, Table
 HERE = Path(__file__).parent
 PEERS = ("prefect", "dagster")
 PLAIN = "plain Python"
-REMARKS = (
-    "The plain calls load, fit, compute four metrics, and log and register with the same MLflow "
-    "store, all in one process.",
-    "run_train starts two processes for the user's code (load, train), so that it can be "
-    "limited and cannot bring the loop down. It also keeps a dataset version, learns the data "
-    "contract, compiles the model and proves parity, and puts intervals on the metrics.",
-)
+REMARKS = """\
+The plain calls load, fit, compute four metrics, and log and register with the same MLflow store, \
+all in one process.
+run_train starts two processes for the user's code (load, train), so that it can be limited and \
+cannot bring the loop down. It also keeps a dataset version, learns the data contract, compiles \
+the model and proves parity, and puts intervals on the metrics.
+"""
 
 
 def measure(options: Options, work: Path) -> Report:
@@ -43,7 +43,7 @@ def measure(options: Options, work: Path) -> Report:
         about="Load 6,000 rows, fit a tiny model, evaluate, register in MLflow on SQLite.",
         tables=[*tables, *more],
         notes=[
-            *REMARKS,
+            *REMARKS.splitlines(),
             *notes,
         ],
     )

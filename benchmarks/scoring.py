@@ -29,13 +29,13 @@ CONDITIONS = (
     "wrk on the same cores, {:g} s a window; one server at a time, one worker each, "
     "OMP_NUM_THREADS=1. Every service was checked to answer the same probability to 1e-4."
 )
-REMARKS = (
-    "Holdfast checks every cell against the signature, counts metrics, and writes every "
-    "prediction to its spool before it answers. Of the others only FastAPI and MLflow check; "
-    "none records. No recorder drains the spool meanwhile.",
-    "Most of the distance between the usual way and the others is the predictor: ONNX Runtime "
-    "against scikit-learn's own predict_proba.",
-)
+REMARKS = """\
+Holdfast checks every cell against the signature, counts metrics, and writes every prediction to \
+its spool before it answers. Of the others only FastAPI and MLflow check; none records. No \
+recorder drains the spool meanwhile.
+Most of the distance between the usual way and the others is the predictor: ONNX Runtime against \
+scikit-learn's own predict_proba.
+"""
 
 
 class Service(NamedTuple):
@@ -86,7 +86,7 @@ def measure(options: Options, work: Path) -> Report:
             rows=[Row(name, values) for name, values in memory[KINDS["trees"]].items()],
         )
     )
-    notes += [CONDITIONS.format(options.seconds(WINDOW)), *REMARKS]
+    notes += [CONDITIONS.format(options.seconds(WINDOW)), *REMARKS.splitlines()]
     return Report(
         name="scoring", about="One row a request, keep-alive, JSON.", tables=tables, notes=notes
     )

@@ -15,8 +15,10 @@ from holdfast.cli.root import COMMANDS, root
 
 GROUPS = {"labels": ["add"], "audit": ["verify", "export"]}
 ALL = [
-    path for name in COMMANDS for path in ([(name, sub) for sub in GROUPS.get(name, [])] or [(name,)])
-]  # fmt: skip
+    path
+    for name in COMMANDS
+    for path in ([(name, sub) for sub in GROUPS.get(name, [])] or [(name,)])
+]
 
 
 def _command(path: tuple[str, ...]) -> click.Command:

@@ -181,6 +181,7 @@ def test_a_training_with_its_lineage(untrained: Any) -> None:
     assert dataset.rows == 1987  # those whose label, six hours later, is known
 
     (untrained.project / "tiny.py").write_text("def load(): return 1 / 0\ndef train(rows): ...\n")
+    untrained.later(minutes=1)
     with pytest.raises(UserCodeError) as error:
         train_now(container)
     assert "ZeroDivisionError" in error.value.message

@@ -1,3 +1,4 @@
+import os
 import stat
 import subprocess
 import sys
@@ -224,3 +225,29 @@ def test_urls_that_cannot_work(url: str, code: str) -> None:
         Database(url)
     assert caught.value.code == code
     assert "s3cret" not in str(caught.value)
+
+
+def test_opening_a_database_twice_leaves_the_locks_of_the_first(tmp_path: Path) -> None:
+    """Closing a descriptor of an open SQLite file would drop this process's locks on it."""
+    url = f"sqlite:///{tmp_path / 'holdfast.db'}"
+    first = Database(url)
+    first.migrate()
+    with first.begin() as tx:
+        tx.execute(text("SELECT 1"))
+        file = (tmp_path / "holdfast.db").stat()
+        before = _posix_locks(file.st_ino)
+        Database(url)._prepare_file()
+        assert before
+        assert _posix_locks(file.st_ino) >= before
+    first.close()
+
+
+def _posix_locks(inode: int) -> int:
+    """Locks that this process holds on a file, as the kernel lists them."""
+    lines = Path("/proc/locks").read_text().splitlines()
+    mine = [line.split() for line in lines]
+    return sum(
+        1
+        for parts in mine
+        if str(os.getpid()) in parts and any(part.endswith(f":{inode}") for part in parts)
+    )
