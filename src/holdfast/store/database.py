@@ -152,8 +152,8 @@ class Database:
         file = Path(self._url.database or "")
         try:
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # Only when it is missing: closing any descriptor of a database drops all locks that this
-            # process holds on it, and another process may then delete the WAL in use.
+            # Only when it is missing: closing any descriptor of a database drops all locks that
+            # this process holds on it, and another process may then delete the WAL in use.
             with contextlib.suppress(FileExistsError):
                 os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         except OSError as error:
