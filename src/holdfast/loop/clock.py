@@ -11,7 +11,9 @@ from pathlib import Path
 from holdfast.errors import UsageError
 from holdfast.ports.clock import Clock
 
-_FORMAT = struct.Struct("<d")
+# Native, not "<d": that copies byte by byte, and a reader could see half of a move. A native,
+# aligned double is stored and loaded whole.
+_FORMAT = struct.Struct("d")
 
 
 class SystemClock:
@@ -33,7 +35,7 @@ class SystemClock:
 class RehearsalClock:
     """A time that several processes share and one of them moves.
 
-    The file holds one little-endian double, seconds since 1970 UTC, mapped into memory: reading
+    The file holds one double of this machine, seconds since 1970 UTC, mapped into memory: reading
     costs less than a microsecond and every process sees a move at once. With it a year of history
     runs through the real servers in minutes; see ``HOLDFAST_CLOCK``.
 
