@@ -14,7 +14,7 @@ from holdfast.bundle.manifest import read_file, read_manifest
 from holdfast.errors import BundleError
 from holdfast.loop.clock import make_clock
 from holdfast.loop.parent import end_with_parent
-from holdfast.loop.serve import routes_known
+from holdfast.loop.routes_known import routes_known
 from holdfast.loop.settings import Settings, load_settings, prepare
 from holdfast.loop.summaries import SummaryStore
 from holdfast.monitoring.count import count

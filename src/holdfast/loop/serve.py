@@ -8,7 +8,6 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -153,12 +152,3 @@ def _resolve(registry: MlflowRegistry, name: str) -> tuple[str, int]:
             "Write it like models:/name/3 or models:/name@champion.",
         )  # fmt: skip
     return model, number
-
-
-def routes_known(home: Path) -> Sequence[Route]:
-    """The routes that servers of this home keep for a restart."""
-    found: list[Route] = []
-    for file in sorted((home / "serve").glob("routes*.json")):
-        with contextlib.suppress(OSError, msgspec.MsgspecError):
-            found.extend(msgspec.json.decode(file.read_bytes(), type=list[Route]))
-    return found

@@ -13,7 +13,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import chdtri, gammaln, logsumexp
 
 Floats = NDArray[np.float64]
 
@@ -174,6 +173,9 @@ def multinomial_log_e(
     Returns:
         (…,) log e-values; 0 for an empty histogram.
     """
+    # Takes 18 MB; the control plane needs it only when there are rows to look at.
+    from scipy.special import chdtri, gammaln, logsumexp
+
     c = np.asarray(counts, dtype=np.float64)
     p = np.asarray(null, dtype=np.float64)
     if reference_rows is not None:
