@@ -66,8 +66,13 @@ class Client:
     @property
     def empty(self) -> bool:
         """Whether the local registry was never written to; making it takes seconds."""
+        return self.file is not None and not self.file.exists()
+
+    @property
+    def file(self) -> Path | None:
+        """The registry's SQLite file, when it is one."""
         uri = self.registry_uri
-        return uri.startswith(SQLITE) and not Path(uri.removeprefix(SQLITE)).exists()
+        return Path(uri.removeprefix(SQLITE)) if uri.startswith(SQLITE) else None
 
     @contextmanager
     def calls(self) -> Iterator[Any]:

@@ -19,6 +19,7 @@ from holdfast.records.run import Metric, Run
 from holdfast.records.version import Version
 from holdfast.registry.client import Client, ensure_experiment, ensure_model
 from holdfast.registry.lineage import JOB_TAG, lineage_tags, version_of
+from holdfast.registry.local_tables import LocalTables
 from holdfast.registry.mlmodel import BUNDLE_FOLDER, write_mlmodel
 
 ARTIFACT_PATH = "model"
@@ -40,6 +41,7 @@ class MlflowRegistry:
     ) -> None:
         self._client = Client(tracking_uri, registry_uri)
         self._artifact_root = Path(artifact_root)
+        self._tables = LocalTables(self._client.file) if self._client.file else None
 
     def start_run(self, model: str, job: str, tags: Mapping[str, str] | None = None) -> str:
         """The MLflow run of a job, made on first call.
@@ -200,6 +202,8 @@ class MlflowRegistry:
         """Version number by alias, such as ``champion``; empty for an unknown model."""
         if self._client.empty:
             return {}
+        if (tables := self._local()) is not None:
+            return tables.aliases(model)
         try:
             with self._client.calls() as client:
                 found = client.get_registered_model(model).aliases
@@ -213,12 +217,17 @@ class MlflowRegistry:
         Raises:
             NotFoundError: when there is no such version.
         """
-        with self._client.calls() as client:
-            client.set_registered_model_alias(model, alias, str(number))
+        if (tables := self._local()) is not None:
+            tables.set_alias(model, alias, number)
+        else:
+            with self._client.calls() as client:
+                client.set_registered_model_alias(model, alias, str(number))
 
     def delete_alias(self, model: str, alias: str) -> None:
         """Takes an alias away; no change when it is not there."""
-        if alias in self.aliases(model):
+        if (tables := self._local()) is not None:
+            tables.delete_alias(model, alias)
+        elif alias in self.aliases(model):
             with self._client.calls() as client:
                 client.delete_registered_model_alias(model, alias)
 
@@ -228,8 +237,11 @@ class MlflowRegistry:
         Raises:
             NotFoundError: when there is no such version.
         """
-        with self._client.calls() as client:
-            client.set_model_version_tag(model, str(number), name, value)
+        if (tables := self._local()) is not None:
+            tables.set_tag(model, number, name, value)
+        else:
+            with self._client.calls() as client:
+                client.set_model_version_tag(model, str(number), name, value)
 
     def fetch(self, version: Version, into: Path) -> Path:
         """A local, verified folder of a version's bundle: its own, or a copy in ``into``.
@@ -254,6 +266,10 @@ class MlflowRegistry:
             shutil.rmtree(target, ignore_errors=True)
             local.rename(target)
         return target
+
+    def _local(self) -> LocalTables | None:
+        """MLflow's own file, where the little things can be done without MLflow."""
+        return self._tables if self._tables is not None and self._tables.usable else None
 
     def _version_of_job(self, model: str, job: str) -> Version | None:
         where = f"name = '{_quoted(model)}' and tags.`{JOB_TAG}` = '{_quoted(job)}'"
