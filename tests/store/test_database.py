@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import DatabaseError
 
 from holdfast.errors import ConflictError, UnavailableError, UsageError
 from holdfast.store import database as module
-from holdfast.store.database import Database
-from holdfast.store.migrations import VERSION_TABLE
+from holdfast.store.database import HEAD, VERSION_TABLE, Database
 from holdfast.store.tables import metadata
 
 INSERT = text("INSERT INTO models (name, record) VALUES (:name, '{}')")
@@ -38,6 +38,20 @@ def test_the_migrated_schema_is_the_metadata(url: str) -> None:
             checks = {check["name"] for check in found.get_check_constraints(table.name)}
             assert checks == ({"ck_event_head_single"} if table.name == "event_head" else set())
     database.close()
+
+
+def test_the_newest_migration_is_known() -> None:
+    folder = Path(module.__file__).parent / "migrations"
+    assert ScriptDirectory(str(folder)).get_current_head() == HEAD
+
+
+def test_a_database_of_this_version_is_not_looked_at_by_alembic(url: str) -> None:
+    code = (
+        "import sys; from holdfast.store.database import Database\n"
+        "Database(sys.argv[1]).migrate()\n"
+        "sys.exit('alembic' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, url], check=False).returncode == 0
 
 
 def test_migrating_twice_changes_nothing(empty_url: str) -> None:

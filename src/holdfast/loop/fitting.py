@@ -76,6 +76,7 @@ class Fitting:
         self._cut = cut
         self._tell = tell
         self._folder = container.settings.folder(f"jobs/{job.id}")
+        self._lock = environment_lock()
 
     def fit(self, rows: Rows, run_id: str) -> Fitted:
         """Trains, makes the bundle, and evaluates it as the server will run it.
@@ -131,7 +132,7 @@ class Fitting:
             reference=lambda outputs, signature: self._reference(rows.test, outputs, signature),
             run=run_id,
             dataset=rows.dataset.id,
-            lock=environment_lock(),
+            lock=self._lock,
             now=self._cut,
             key=self._container.key,
         )
@@ -185,7 +186,7 @@ class Fitting:
             model=self._spec.model.name,
             dataset=rows.dataset.id,
             code=code_version(self._spec.root),
-            lock=digest(environment_lock().encode()),
+            lock=digest(self._lock.encode()),
             metrics=metrics,
             started_at=self._cut,
             finished_at=self._cut,

@@ -9,7 +9,7 @@ import threading
 from holdfast.registry.client import import_mlflow
 
 TRAINING = ("holdfast.registry.build", "sklearn.pipeline", "skl2onnx", "onnxruntime")
-JUDGING = ("onnxruntime", "scipy.stats", "holdfast.gate.evaluate")
+JUDGING = ("onnxruntime", "scipy.special", "holdfast.gate.evaluate")
 
 
 def warm(modules: tuple[str, ...]) -> threading.Thread:

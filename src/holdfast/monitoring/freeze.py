@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import isotonic_regression
 
 from holdfast.errors import DataError
 from holdfast.monitoring.cells import (
@@ -252,6 +251,8 @@ def _calibration(
         known = np.flatnonzero(full[order])
         if known.size:
             kept = order[known]
+            from scipy.optimize import isotonic_regression  # nearly a second; only here
+
             smooth = isotonic_regression(p[kept], weights=rows[kept]).x
             p[order] = np.interp(np.arange(order.size), known, smooth)
             mean[order] = np.interp(np.arange(order.size), known, mean[kept])

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 import numpy as np
 import polars as pl
+from threadpoolctl import threadpool_limits
 
 from holdfast.bundle.columns import Columns, concatenate, count, take
 from holdfast.bundle.frame import FRAME_FILE, FrameRecipe, recipe_of
@@ -65,15 +66,17 @@ def examine(
     recipe = _recipe(estimator, train, kind, signature)
     model = NativeModel(estimator, recipe, task, signature)
     predict_as_user(model, rows)
-    inputs = tuple(_bearable(field, model, rows) for field in signature.inputs)
+    # Single rows: threads would only wait for each other, tree by tree.
+    with threadpool_limits(1):
+        inputs = tuple(_bearable(field, model, rows) for field in signature.inputs)
+        known = {
+            field.name: train.get_column(field.name).drop_nulls().cast(_PLAIN[field.type]).unique()
+            for field in inputs
+            if field.type in _UNSEEN and not _bears(model, _with(rows, field, _UNSEEN[field.type]))
+        }
     honest = task == "regression" or hasattr(estimator, "predict_proba")
     note = "" if honest or booster_library(estimator) else NO_PROBABILITIES
     signature = msgspec.structs.replace(signature, inputs=inputs)
-    known = {
-        field.name: train.get_column(field.name).drop_nulls().cast(_PLAIN[field.type]).unique()
-        for field in inputs
-        if field.type in _UNSEEN and not _bears(model, _with(rows, field, _UNSEEN[field.type]))
-    }
     values = {name: series.sort().to_list() for name, series in known.items()}
     return Original(estimator, recipe, model, signature, note, values)
 

@@ -13,7 +13,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    column,
+    create_engine,
+    event,
+    make_url,
+    select,
+    table,
+    text,
+)
 from sqlalchemy.exc import (
     ArgumentError,
     DatabaseError,
@@ -29,6 +40,9 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from holdfast.errors import ConflictError, HoldfastError, UnavailableError, UsageError
 
 BUSY_SECONDS = 30
+HEAD = "0001"  # the newest migration
+VERSION_TABLE = "holdfast_schema"
+_VERSION = select(column("version_num")).select_from(table(VERSION_TABLE))
 _WRITES = "holdfast_writes"
 _ONE_WRITER = text("SELECT pg_advisory_xact_lock(hashtextextended(:name || current_schema(), 0))")
 
@@ -97,12 +111,24 @@ class Database:
             ConflictError: when the database was made by a newer Holdfast.
             UnavailableError: when it cannot be reached.
         """
-        from holdfast.store.migrations import upgrade  # alembic is needed only here
+        if self._is_current():
+            return
+        from holdfast.store.migrations import upgrade  # alembic takes a quarter of a second
 
         if self.is_sqlite:
             self._prepare_file()
         with self.begin() as tx:
             upgrade(tx)
+
+    def _is_current(self) -> bool:
+        """Whether nothing is to be done, as almost always."""
+        if self.is_sqlite and not Path(self._url.database or "").exists():
+            return False
+        with self._boundary(), self.engine.connect() as connection:
+            try:
+                return bool(connection.scalar(_VERSION) == HEAD)
+            except (OperationalError, ProgrammingError):  # there is no such table yet
+                return False
 
     def close(self) -> None:
         """Closes all connections."""

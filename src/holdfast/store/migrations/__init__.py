@@ -12,7 +12,6 @@ from sqlalchemy import Connection
 
 from holdfast.errors import ConflictError
 
-VERSION_TABLE = "holdfast_schema"
 _one_at_a_time = threading.Lock()  # Alembic keeps its environment in module globals.
 
 

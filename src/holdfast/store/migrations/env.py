@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from holdfast.store.migrations import VERSION_TABLE
+from holdfast.store.database import VERSION_TABLE
 from holdfast.store.tables import metadata
 
 
