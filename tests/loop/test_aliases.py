@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from mlflow import MlflowClient
 
 from holdfast.loop.aliases import settle
@@ -31,6 +32,29 @@ def test_an_alias_moved_with_plain_mlflow_is_obeyed_and_recorded(live: Any) -> N
     assert [(e.actor, e.body["version"]) for e in moved] == [("mlflow", 2)]
     assert [e.actor for e in live.events("route.changed")][1:] == ["mlflow"]
     assert live.container.registry.aliases("tiny") == {"champion": 2}
+
+
+def test_an_alias_on_what_has_no_bundle_leaves_the_live_version_live(
+    live: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    container = live.container
+    client = MlflowClient(container.settings.tracking_uri)
+    foreign = client.create_model_version("tiny", str(container.settings.home))
+    client.set_registered_model_alias("tiny", "champion", foreign.version)
+    reconciler = Reconciler(container, Releasing(container, lambda _: None), container.wall)
+    for _ in range(3):
+        reconciler.tick()
+
+    route = container.ask(container.store.routes.current, "tiny")
+    assert route.champion.version == 1
+    said = [record.getMessage() for record in caplog.records if "alias" in record.getMessage()]
+    assert len(said) == 1
+    assert "stays live" in said[0]
+    assert "tiny" not in reconciler._failing, "the rest of the model's pass goes on"
+    client.set_registered_model_alias("tiny", "champion", "2")
+    reconciler.tick()
+    route = container.ask(container.store.routes.current, "tiny")
+    assert route.champion.version == 2
 
 
 def test_a_canary_under_way_ends_when_the_alias_is_moved(live: Any) -> None:

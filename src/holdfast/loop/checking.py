@@ -10,9 +10,9 @@ from pathlib import Path
 from croniter import croniter
 
 from holdfast.data import sources, splits
-from holdfast.errors import DataError, SpecError
+from holdfast.errors import SpecError
 from holdfast.loop.container import Container
-from holdfast.loop.pipeline import breaches_of
+from holdfast.loop.pipeline import breaches_of, refuse_hard
 from holdfast.records import Breach, Record
 from holdfast.spec import Spec, parse_size
 from holdfast.statistics.metrics import check_metric
@@ -79,13 +79,7 @@ def check_project(container: Container) -> CheckReport:
     known = sources.known_at(frame, spec.data, container.clock.now(), spec.retrain.window)
     split = splits.by_time(known, spec.data)
     breaches = breaches_of(container, spec.model.name, known)
-    hard = [breach for breach in breaches if breach.hard]
-    if hard:
-        raise DataError(
-            "data.contract",
-            f"the data breaks its contract: {'; '.join(b.sentence for b in hard)}",
-            "Mend the source; or, when the change is meant, train with --accept-data 'why'.",
-        )
+    refuse_hard(breaches)
     return CheckReport(
         model=spec.model.name,
         ok=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from pathlib import Path
@@ -13,7 +14,7 @@ import polars as pl
 from holdfast.bundle.columns import count, from_polars, take
 from holdfast.bundle.predictor import Predictor, open_bundle
 from holdfast.data import splits, versions
-from holdfast.errors import GateError
+from holdfast.errors import GateError, NotFoundError
 from holdfast.gate.evaluate import evaluate
 from holdfast.gate.evidence import GateEvidence, Span
 from holdfast.loop.behaving import BehaviourRun
@@ -197,4 +198,6 @@ def _accepted(container: Container, version: Version) -> bool:
     """Whether its training was told that the change of its data is meant."""
     if version.job is None:
         return False
-    return bool(container.ask(container.store.jobs.get, version.job).payload.get("accept"))
+    with contextlib.suppress(NotFoundError):  # another home may have trained it
+        return bool(container.ask(container.store.jobs.get, version.job).payload.get("accept"))
+    return False

@@ -7,7 +7,7 @@ that is started again goes on after the last step it finished, with the same cut
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
@@ -134,14 +134,8 @@ class _Training:
         learned = contracts.learn(frame, self._spec.data)
         self._container.blobs.put(contract_key(dataset.id), learned.to_json())
         breaches = breaches_of(self._container, self._job.model, frame)
-        hard = [breach for breach in breaches if breach.hard]
-        if hard and not self._job.payload.get("accept"):
-            raise DataError(
-                "data.contract",
-                f"the data breaks its contract: {'; '.join(b.sentence for b in hard)}",
-                "Mend the source; or, when the change is meant, "
-                "run 'holdfast train --accept-data \"why\"'.",
-            )
+        if not self._job.payload.get("accept"):
+            refuse_hard(breaches)
 
     def fitted(self, rows: Rows, run: str) -> Fitted:
         """The estimator, judged and packed into a bundle."""
@@ -198,6 +192,22 @@ def champion_contract(container: Container, model: str) -> Contract | None:
     dataset = container.version(model, route.champion.version).dataset
     key = contract_key(dataset)
     return Contract.from_json(container.blobs.get(key)) if container.blobs.exists(key) else None
+
+
+def refuse_hard(breaches: Sequence[Breach]) -> None:
+    """Refuses data that nobody should train on.
+
+    Raises:
+        DataError: when a breach is hard.
+    """
+    hard = [breach.sentence for breach in breaches if breach.hard]
+    if hard:
+        raise DataError(
+            "data.contract",
+            f"the data breaks its contract: {'; '.join(hard)}",
+            "Mend the source; or, when the change is meant, "
+            "run 'holdfast train --accept-data \"why\"'.",
+        )
 
 
 def breaches_of(container: Container, model: str, frame: pl.DataFrame) -> tuple[Breach, ...]:

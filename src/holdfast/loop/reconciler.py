@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 
 import psutil
 
-from holdfast.errors import HoldfastError
+from holdfast.errors import HoldfastError, NotFoundError
 from holdfast.loop.aliases import settle
 from holdfast.loop.container import Container
 from holdfast.loop.jobs import LocalRunner
@@ -93,12 +93,22 @@ class Reconciler:
         """Everything that one model needs now."""
         moved = settle(self._container, model)
         if moved is not None:
-            self._releasing.obey_alias(model, moved)
+            self._obey(model, moved)
         self._follow_up(model)
         for release in self._container.ask(self._container.store.releases.active, model):
             self._releasing.advance(release)
         self._watching.watch(model)
         settle(self._container, model)
+
+    def _obey(self, model: str, number: int) -> None:
+        """Follows an alias that somebody moved, if we can serve what it points to."""
+        what = f"{model}, alias champion"
+        try:
+            self._releasing.obey_alias(model, number)
+        except NotFoundError as error:  # registered with plain MLflow: it has no bundle
+            self._complain(what, f"{error}; the version that was live stays live")
+        else:
+            self._failing.pop(what, None)
 
     def _follow_up(self, model: str) -> None:
         """After a retraining its gate, after a passed gate its release."""

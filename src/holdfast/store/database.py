@@ -17,6 +17,7 @@ from sqlalchemy import (
     URL,
     Connection,
     Engine,
+    Select,
     column,
     create_engine,
     event,
@@ -42,7 +43,7 @@ from holdfast.errors import ConflictError, HoldfastError, UnavailableError, Usag
 BUSY_SECONDS = 30
 HEAD = "0001"  # the newest migration
 VERSION_TABLE = "holdfast_schema"
-_VERSION = select(column("version_num")).select_from(table(VERSION_TABLE))
+_VERSION: Select[str] = select(column("version_num")).select_from(table(VERSION_TABLE))
 _WRITES = "holdfast_writes"
 _ONE_WRITER = text("SELECT pg_advisory_xact_lock(hashtextextended(:name || current_schema(), 0))")
 
