@@ -53,6 +53,7 @@ def create_app(container: Container, *, reconcile: bool = True, interval: float 
         title="Holdfast control plane", version="1", lifespan=lifespan, docs_url=None,
         redoc_url=None, openapi_url="/api/v1/openapi.json",
     )  # fmt: skip
+    app.state.bus = bus
     app.include_router(make_api(container, releasing, bus))
     app.include_router(make_pages(container, releasing, bus))
     _errors(app)
@@ -81,6 +82,17 @@ def _errors(app: FastAPI) -> None:
             return error_page(_said(request, error), error.status_code)
         fault = {"code": f"http.{error.status_code}", "message": str(error.detail), "fix": ""}
         return JSONResponse({"error": fault}, error.status_code)
+
+    @app.exception_handler(Exception)
+    async def unforeseen(request: Request, error: Exception) -> Response:
+        fault = HoldfastError(
+            "control.fault",
+            f"a fault of Holdfast: {type(error).__name__}",
+            "Report it with what the control plane printed.",
+        )
+        if wants_page(request.scope):
+            return error_page(fault, 500)
+        return JSONResponse({"error": fault.as_dict()}, 500)
 
 
 def _said(request: Request, error: HTTPException) -> HoldfastError:

@@ -36,7 +36,7 @@ async def changes(container: Container, bus: Bus, known: str) -> AsyncIterator[s
     """
     end = asyncio.get_running_loop().time() + STREAM_SECONDS
     yield "retry: 500\n\n"
-    while asyncio.get_running_loop().time() < end:
+    while not bus.closed and asyncio.get_running_loop().time() < end:
         waiting = asyncio.ensure_future(bus.wait(LOOK_AGAIN_SECONDS))
         try:
             await asyncio.sleep(0)  # begin to wait before looking, so that no ring is missed

@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import Mapping
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
@@ -46,11 +47,19 @@ def run(container: Container, host: str = "127.0.0.1", port: int | None = None) 
         _write(file, {"url": url, "pid": os.getpid()})
         log.info("control plane and dashboard at %s", url)
         try:
-            uvicorn.Server(server_config(app)).run(sockets=[listening])
+            _Server(server_config(app)).run(sockets=[listening])
         finally:
             if _owner(file) == os.getpid():
                 file.unlink(missing_ok=True)
     return 0
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, whose waiting requests are answered when it is told to stop."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self.config.app.state.bus.close()  # type: ignore[union-attr]
+        super().handle_exit(sig, frame)
 
 
 def server_config(app: FastAPI, environ: Mapping[str, str] = os.environ) -> uvicorn.Config:

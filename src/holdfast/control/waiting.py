@@ -18,6 +18,7 @@ class Bus:
     def __init__(self) -> None:
         self._bell = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self.closed = False
 
     def open(self) -> None:
         """Binds the bell to the running event loop."""
@@ -28,12 +29,19 @@ class Bus:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._ring)
 
+    def close(self) -> None:
+        """Sends everybody home: nobody may hold up the end of the process."""
+        self.closed = True
+        self.ring()
+
     def _ring(self) -> None:
         bell, self._bell = self._bell, asyncio.Event()
         bell.set()
 
     async def wait(self, seconds: float) -> None:
-        """Returns at the next ring, or after some seconds."""
+        """Returns at the next ring, or after some seconds; at once when closed."""
+        if self.closed:
+            return
         bell = self._bell
         try:
             await asyncio.wait_for(bell.wait(), seconds)
@@ -52,7 +60,7 @@ async def newer_routes(
         await asyncio.sleep(0)  # begin to wait before looking, so that no ring is missed
         routes = await asyncio.to_thread(container.ask, container.store.routes.all_current)
         newer = [route for route in routes if route.epoch > since.get(route.model, 0)]
-        if newer or asyncio.get_running_loop().time() >= end:
+        if newer or bus.closed or asyncio.get_running_loop().time() >= end:
             waiting.cancel()
             return newer
         await waiting
@@ -73,7 +81,7 @@ async def all_confirmed(container: Container, bus: Bus, model: str, epoch: int) 
         if not serving or all(report.epochs[model] >= epoch for report in serving):
             waiting.cancel()
             return True if serving else None
-        if asyncio.get_running_loop().time() >= end:
+        if bus.closed or asyncio.get_running_loop().time() >= end:
             waiting.cancel()
             return False
         await waiting
