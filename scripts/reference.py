@@ -122,6 +122,8 @@ def _word(hint: Any) -> str:
         return " or ".join(_type(part) for part in arguments if part is not type(None))
     if origin is typing.Literal:
         return ", ".join(f"`{_toml(value)}`" for value in arguments)
+    if origin is dict:
+        return f"table of: {_type(arguments[1])}"
     if origin is tuple:
         return f"list of: {_type(arguments[0])}"
     words = {str: "text", float: "number", int: "whole number", bool: "true or false"}
@@ -133,6 +135,8 @@ def _toml(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, timedelta):
         return f'"{format_duration(value)}"'
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_toml(part)}" for key, part in value.items()) + "}"
     if isinstance(value, tuple):
         return "[" + ", ".join(_toml(part) for part in value) + "]"
     return f'"{value}"' if isinstance(value, str) else f"{value:g}"

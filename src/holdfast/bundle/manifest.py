@@ -18,7 +18,7 @@ import msgspec
 
 from holdfast.errors import BundleError
 from holdfast.records.base import digest
-from holdfast.records.bundle import Artefact, BundleManifest
+from holdfast.records.bundle import Artefact, BundleManifest, RecordPolicy
 from holdfast.records.signature import Signature
 
 MANIFEST_FILE = "bundle.json"
@@ -26,7 +26,7 @@ SIGNATURE_FILE = "bundle.sig"
 MODEL_FILE = "model.onnx"
 REFERENCE_FILE = "reference.json"
 LOCK_FILE = "environment.txt"
-FORMAT = 1
+FORMAT = 2
 _CHUNK = 1 << 20
 
 
@@ -43,6 +43,7 @@ def write_bundle(
     created_at: datetime,
     key: bytes,
     note: str = "",
+    record: RecordPolicy | None = None,
 ) -> BundleManifest:
     """Seals the files of ``folder``: writes ``bundle.json`` and ``bundle.sig``.
 
@@ -51,8 +52,11 @@ def write_bundle(
     Raises:
         BundleError: when the folder holds something that is not a plain file.
     """
+    policy = record or RecordPolicy()
     manifest = BundleManifest(
-        format=FORMAT, model=model, task=task, signature=signature, predictor=predictor,
+        # A server that knows only format 1 would record what must not be, so it must refuse.
+        format=1 if policy == RecordPolicy() else FORMAT, record=policy,
+        model=model, task=task, signature=signature, predictor=predictor,
         native=native, files=tuple(_artefact(folder, path) for path in _walk(folder)),
         run=run, dataset=dataset, created_at=created_at, note=note,
     )  # fmt: skip

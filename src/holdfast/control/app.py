@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from holdfast.control.api import make_api
 from holdfast.control.auth import Guard
 from holdfast.control.html import error_page, wants_page
+from holdfast.control.metrics import make_metrics
 from holdfast.control.pages import make_pages
 from holdfast.control.waiting import Bus
 from holdfast.errors import HoldfastError
@@ -55,6 +56,7 @@ def create_app(container: Container, *, reconcile: bool = True, interval: float 
     )  # fmt: skip
     app.state.bus = bus
     app.include_router(make_api(container, releasing, bus))
+    app.include_router(make_metrics(container))
     app.include_router(make_pages(container, releasing, bus))
     _errors(app)
     app.add_middleware(Guard, token=container.settings.token)

@@ -16,7 +16,7 @@ from holdfast.monitoring.contract import contract_findings
 from holdfast.monitoring.count import count
 from holdfast.monitoring.merge import blocks
 from holdfast.recording.join import outcomes, pairs
-from holdfast.records import Evidence, Release, ReleaseState, Version
+from holdfast.records import Evidence, RecordPolicy, Release, ReleaseState, Version
 from holdfast.release.context import Context, labels_in_time
 from holdfast.release.evidence import compare
 from holdfast.spec import Spec
@@ -119,6 +119,28 @@ def _scores(found: pl.DataFrame, side: str, task: str, classes: int) -> NDArray[
     return np.array(rows, dtype=np.float64)
 
 
+def _recorded_alike(
+    container: Container, release: Release, new: Version, until: datetime
+) -> pl.LazyFrame:
+    """The rows that users send, as the challenger's reference knows them.
+
+    What the champion answers is recorded as the champion's bundle says. Where the challenger's says
+    otherwise its own rows must do, and those that it scored beside the champion.
+    """
+    model, start = release.model, release.started_at
+    policies = [_policy(container, model, new.number)]
+    if release.previous is not None:
+        policies.append(_policy(container, model, release.previous))
+    if policies[0].redact == policies[-1].redact:
+        return container.log.scan(model, start, until, None, "live")
+    own = container.log.scan(model, start, until, new.number)
+    return own.unique("prediction_id")
+
+
+def _policy(container: Container, model: str, version: int) -> RecordPolicy:
+    return read_manifest(container.version(model, version).bundle_path).record
+
+
 def _breach(
     container: Container, spec: Spec, release: Release, new: Version, until: datetime
 ) -> str:
@@ -128,7 +150,8 @@ def _breach(
     """
     reference = container.reference(new)
     features = [bins.column for bins in reference.bins if bins.column != "prediction"]
-    log = container.log.scan(release.model, release.started_at, until, None, "live")
+    log = _recorded_alike(container, release, new, until)
+    log = log.filter(pl.col("inputs").fill_null(value=True))
     names = log.collect_schema().names()
     if any(f"f_{name}" not in names for name in features):
         return ""  # versions with other inputs: the server refuses rows that lack a column

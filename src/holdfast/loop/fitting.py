@@ -12,8 +12,10 @@ import polars as pl
 
 from holdfast.bundle.columns import count, from_polars
 from holdfast.bundle.predictor import Outputs, open_bundle
+from holdfast.bundle.redaction import Redaction
 from holdfast.errors import HoldfastError
 from holdfast.loop.container import Container
+from holdfast.loop.recorded import recorded_columns
 from holdfast.monitoring.freeze import freeze, loss_scale
 from holdfast.records import (
     BundleManifest,
@@ -25,7 +27,7 @@ from holdfast.records import (
     Signature,
     digest,
 )  # fmt: skip
-from holdfast.registry.build import build_bundle
+from holdfast.registry.build import build_bundle, record_policy
 from holdfast.spec import Spec
 from holdfast.statistics.losses import bounded_loss
 from holdfast.training.code import code_version
@@ -152,12 +154,14 @@ class Fitting:
             scale = 1.0
         losses = bounded_loss(task, labels, score, classes=classes, positive=positive, scale=scale)
         shown = score if score.ndim == 1 else score.max(axis=1)
+        redaction = Redaction(record_policy(spec), self._container.key)
+        recorded = recorded_columns(test, spec.data.features, signature, redaction)
         return freeze(
-            test.select(spec.data.features).with_columns(prediction=pl.Series(shown)),
+            recorded.with_columns(prediction=pl.Series(shown)),
             truth,
             losses,
             task=task,
-            features=spec.data.features,
+            features=recorded.columns,
             slices=spec.monitor.slices,
             model=spec.model.name,
             at=test[spec.data.time],

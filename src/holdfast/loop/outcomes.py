@@ -12,10 +12,14 @@ import msgspec
 import polars as pl
 
 from holdfast.bundle.manifest import read_manifest
+from holdfast.bundle.redaction import Redaction
 from holdfast.errors import LabelError
 from holdfast.loop.container import Container
+from holdfast.loop.recorded import recorded_ids
 from holdfast.recording.labels import read_labels, unknown
 from holdfast.records import Record
+from holdfast.registry.build import record_policy
+from holdfast.spec import Spec
 
 Format = Literal["csv", "parquet", "jsonl"]
 
@@ -72,9 +76,21 @@ def _add(
         time_column=spec.data.label_time, now=now, task=spec.model.task,
         classes=_classes(container, model),
     )  # fmt: skip
+    frame = frame.with_columns(id=_ids(container, model, spec, frame["id"]))
     added = container.labels.add(model, frame, now)
     strangers = unknown(model, frame["id"], container.log)
     return LabelsAdded(**added._asdict(), unknown=len(strangers))
+
+
+def _ids(container: Container, model: str, spec: Spec, ids: pl.Series) -> pl.Series:
+    declared = record_policy(spec)
+    route = container.ask(container.store.routes.current, model)
+    policies = [declared]
+    if route is not None:
+        version = container.version(model, route.champion.version)
+        policies.append(read_manifest(version.bundle_path).record)
+    named = [Redaction(policy, container.key, spec.data.id) for policy in policies]
+    return recorded_ids(ids, named, container.log.scan(model))
 
 
 def _classes(container: Container, model: str) -> tuple[bool | int | str, ...]:

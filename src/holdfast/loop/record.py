@@ -14,9 +14,11 @@ from holdfast.bundle.manifest import read_file, read_manifest
 from holdfast.errors import BundleError
 from holdfast.loop.clock import make_clock
 from holdfast.loop.parent import end_with_parent
+from holdfast.loop.recorders import RECORDER
 from holdfast.loop.routes_known import routes_known
 from holdfast.loop.settings import Settings, load_settings, prepare
 from holdfast.loop.summaries import SummaryStore
+from holdfast.monitoring.cells import PREDICTION
 from holdfast.monitoring.count import count
 from holdfast.recording.log import PredictionLog
 from holdfast.recording.recorder import Recorder
@@ -52,8 +54,21 @@ class Summarising:
             if reference is None:
                 log.warning("%s version %s: no bundle is known, not summarised", model, version)
                 continue
-            counts = self._count(rows, reference, str(model), int(str(version)))
+            counts = self._counts(rows, reference, str(model), int(str(version)))
             self._store.write(str(model), int(str(version)), counts, name)
+
+    def _counts(
+        self, rows: pl.DataFrame, reference: Reference, model: str, version: int
+    ) -> pl.DataFrame:
+        """The prediction of every row; the features of those whose inputs were recorded."""
+        with_inputs = rows.filter("inputs")
+        without = rows.filter(~pl.col("inputs"))
+        parts = []
+        if with_inputs.height:
+            parts.append(self._count(with_inputs, reference, model, version))
+        if without.height:
+            parts.append(self._count(without, _prediction_only(reference), model, version))
+        return pl.concat(parts)
 
     def _count(
         self, rows: pl.DataFrame, reference: Reference, model: str, version: int
@@ -90,6 +105,12 @@ class Summarising:
         draft.replace(self._memory)
 
 
+def _prediction_only(reference: Reference) -> Reference:
+    bins = tuple(one for one in reference.bins if one.column == PREDICTION)
+    summaries = tuple(one for one in reference.summaries if not one.slice)
+    return msgspec.structs.replace(reference, bins=bins, summaries=summaries)
+
+
 def run(project: Path) -> int:
     """Records until SIGTERM or SIGINT, then drains what is left; returns 0."""
     end_with_parent()
@@ -102,7 +123,7 @@ def run(project: Path) -> int:
     recorder = Recorder(
         settings.folder("spool"),
         PredictionLog(settings.folder("log")),
-        settings.folder("recorder") / "main",
+        settings.folder("recorder") / RECORDER,
         clock=make_clock(settings.clock),
         sinks=[Summarising(settings, summaries)],
     )

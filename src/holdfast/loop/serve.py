@@ -10,13 +10,13 @@ import socket
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from holdfast.bundle.key import find_key
 from holdfast.bundle.manifest import bundle_digest, read_manifest
-from holdfast.errors import UsageError
+from holdfast.errors import ConflictError, UsageError
 from holdfast.loop.clock import make_clock
 from holdfast.loop.parent import end_with_parent
 from holdfast.loop.settings import CONTROL_PORT, Settings, load_settings, prepare
@@ -26,7 +26,7 @@ from holdfast.serving.follow import ControlAddress
 from holdfast.serving.loader import bundle_loader
 from holdfast.serving.options import ServeOptions
 from holdfast.serving.process import serve
-from holdfast.spec import FILE_NAME, Serve, load_spec, parse_size
+from holdfast.spec import FILE_NAME, Serve, load_spec, parse_duration, parse_size
 
 if TYPE_CHECKING:
     from holdfast.registry.mlflow_registry import MlflowRegistry
@@ -68,11 +68,31 @@ def run(project: Path, asked: Request) -> int:
     return serve(
         options,
         clock=clock,
-        open_spool=lambda writer: FileSpool(spool_root, limit, writer=writer),
+        open_spool=lambda writer: _spool(spool_root, limit, declared, writer, options),
         load=bundle_loader(key=find_key(), allow_pickle=allow),
         command=[sys.executable, "-m", "holdfast.cli", *sys.argv[1:]],
         announce=lambda url: print(f"predictions at {url}", file=sys.stderr),  # noqa: T201
     )
+
+
+def _spool(
+    root: Path, limit: int, declared: Serve, writer: str, options: ServeOptions
+) -> FileSpool:
+    """The spool of one worker.
+
+    A server that was given its bundle has nothing in common with others of its name, so beside one
+    it takes a folder that is free. Servers that follow the control plane must differ in name.
+    """
+    always = declared.fsync == "always"
+    fsync: float | Literal["always"] = (
+        "always" if always else parse_duration(declared.fsync).total_seconds()
+    )
+    try:
+        return FileSpool(root, limit, writer=writer, fsync_interval=fsync)
+    except ConflictError:
+        if options.control is not None:
+            raise
+        return FileSpool(root, limit, writer=f"{writer}-{os.getpid()}", fsync_interval=fsync)
 
 
 def _options(settings: Settings, declared: Serve, asked: Request) -> ServeOptions:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import polars as pl
+
+from holdfast.recording import parquet
 
 DAY = timedelta(days=1)
 
@@ -25,10 +26,7 @@ class SummaryStore:
         """Keeps the counts of one batch; ``counts`` has a column ``hour``."""
         for (day,), part in counts.group_by(pl.col("hour").dt.date()):
             folder = self._folder(model, version) / f"date={day}"
-            folder.mkdir(parents=True, exist_ok=True)
-            draft = folder / f".{name}.{os.getpid()}"
-            part.write_parquet(draft)
-            draft.replace(folder / f"{name}.parquet")
+            parquet.write(part, folder / f"{name}.parquet")
 
     def load(self, model: str, version: int, start: datetime, end: datetime) -> pl.DataFrame | None:
         """The counts of ``start`` (inclusive) to ``end`` (exclusive); None when there are none."""

@@ -9,6 +9,7 @@ import msgspec
 
 from holdfast.errors import NotFoundError
 from holdfast.loop.container import SERVER_SILENCE, Container
+from holdfast.loop.recorders import RecorderState, recorder_state
 from holdfast.loop.routing import latest_release
 from holdfast.records import (
     Event,
@@ -35,6 +36,7 @@ class ModelStatus(Record, frozen=True, kw_only=True):
         incidents: open ones.
         predictions: rows answered in the last 24 hours.
         recorded_until: prediction time up to which everything was drained into the log.
+        recorder: of this home.
     """
 
     model: str
@@ -47,6 +49,7 @@ class ModelStatus(Record, frozen=True, kw_only=True):
     incidents: tuple[Incident, ...]
     predictions: int
     recorded_until: datetime | None
+    recorder: RecorderState | None = None
 
     def lines(self) -> Iterator[str]:
         """The status as text."""
@@ -68,6 +71,8 @@ class ModelStatus(Record, frozen=True, kw_only=True):
             text = f"  server {server.server} at {server.url}: epoch {epoch}"
             yield f"{text}; trouble: {trouble}" if trouble else text
         yield f"  {self.predictions:,} predictions in the last 24 hours"
+        if self.recorder is not None:
+            yield from (f"  {line}" for line in self.recorder.lines())
         for job in self.jobs:
             yield f"  {job.kind} job {job.id}: {job.state.value} {job.step}".rstrip()
         for incident in self.incidents:
@@ -176,6 +181,7 @@ def status_of(container: Container, model: str) -> ModelStatus:
         incidents=incidents,
         predictions=sum(answered.values()),
         recorded_until=container.recorded_until(),
+        recorder=recorder_state(container),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from holdfast.records import PredictionBatch
@@ -16,6 +17,20 @@ class Spool(Protocol):
         Returns:
             False when it could not be written (full disk or limit); the loss is counted.
         """
+        ...
+
+    async def synced(self) -> bool:
+        """Waits until what the caller appended just now survives the loss of power too.
+
+        At once unless that was asked for; many callers share one synchronisation.
+
+        Returns:
+            False when the disk refused.
+        """
+        ...
+
+    def watch(self, tell: Callable[[int, bool], None]) -> None:
+        """Calls ``tell`` now and then with the bytes in use and whether it is healthy."""
         ...
 
     @property

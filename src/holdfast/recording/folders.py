@@ -30,7 +30,7 @@ class FolderLock:
         folder in between; then the claim would be on nothing.
         """
         while self._file is None:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(self.folder)
             path = self.folder / LOCK
             try:
                 file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -79,6 +79,21 @@ def sync_folder(folder: Path) -> None:
         os.fsync(file)
     finally:
         os.close(file)
+
+
+def make_folder(folder: Path, mode: int = 0o700) -> None:
+    """Makes a folder and those above it, each of which then survives the loss of power.
+
+    Raises:
+        OSError: when one of them cannot be made.
+    """
+    missing = []
+    while not folder.is_dir():
+        missing.append(folder)
+        folder = folder.parent
+    for path in reversed(missing):
+        path.mkdir(mode=mode, exist_ok=True)
+        sync_folder(path.parent)
 
 
 def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:

@@ -21,6 +21,7 @@ SCHEMA: dict[str, pl.DataType] = {
     "role": pl.String(),
     "error": pl.String(),
     "seconds": pl.Float64(),
+    "inputs": pl.Boolean(),
     "prediction": pl.String(),
     "score": pl.Float64(),
     "scores": pl.List(pl.Float64()),
@@ -85,6 +86,7 @@ def _facts(batches: list[PredictionBatch]) -> pl.DataFrame:
             "role": [batch.role for batch in batches],
             "error": [batch.error for batch in batches],
             "seconds": [batch.seconds for batch in batches],
+            "inputs": [batch.inputs for batch in batches],
         },
         schema_overrides={"seconds": pl.Float64},
     )

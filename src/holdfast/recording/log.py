@@ -13,12 +13,14 @@ epoch           BIGINT                     epoch of the route it answered under
 role            VARCHAR                    ``live`` was sent to the caller, ``shadow`` was not
 error           VARCHAR                    short code when the version failed, else empty
 seconds         DOUBLE                     time the version took
+inputs          BOOLEAN                    whether the input was recorded; that of a large
+                                           request may have been sampled away
 prediction      VARCHAR                    the class, or the number of a regression, as text
 score           DOUBLE                     probability of the positive class; the number of a
                                            regression; null for multiclass
 scores          DOUBLE[]                   multiclass: probability of each class, in their order
-f_<feature>     DOUBLE, BIGINT, BOOLEAN    the input; null where it was missing or not a number
-                or VARCHAR
+f_<feature>     DOUBLE, BIGINT, BOOLEAN    the input; null where it was missing or not a number;
+                or VARCHAR                 ``hash:…`` where it is redacted
 ==============  =========================  ======================================================
 
 Versions may have other features, and a feature another type; so read with ``union_by_name``::

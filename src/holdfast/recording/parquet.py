@@ -20,7 +20,7 @@ from pathlib import Path
 
 import polars as pl
 
-from holdfast.recording.folders import sync_folder
+from holdfast.recording.folders import make_folder, sync_folder
 
 GRACE_SECONDS = 120.0
 FAN_IN = 32
@@ -36,7 +36,7 @@ def write(frame: pl.DataFrame, path: Path, metadata: Mapping[str, str] | None = 
     Raises:
         OSError: when it could not be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent, mode=0o777)
     partial = path.with_name(f".{path.name}.tmp")
     frame.write_parquet(partial, compression="zstd", metadata=dict(metadata or {}))
     with partial.open("rb") as file:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import hashlib
+import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
@@ -23,7 +24,7 @@ from urllib.parse import quote
 import msgspec
 import polars as pl
 
-from holdfast.errors import ConflictError
+from holdfast.errors import ConflictError, DataError
 from holdfast.ports.clock import Clock
 from holdfast.recording import progress as state
 from holdfast.recording import segments
@@ -34,7 +35,11 @@ from holdfast.recording.log import PredictionLog
 from holdfast.recording.progress import Intent, Progress, Range, Status
 from holdfast.records.prediction import PredictionBatch
 
-FAULT_POINTS = ("collected", "intended", "logged", "sunk", "written", "committed", "deleted")
+FAULT_POINTS = (
+    "collected", "intended", "logged", "sunk", "written", "committed", "deleted", "merged",
+)  # fmt: skip
+
+_log = logging.getLogger("holdfast.recording")
 
 Sink = Callable[[pl.DataFrame, str], None]
 
@@ -99,6 +104,7 @@ class Recorder:
             )
         self._progress = state.load(self._path)
         self._deleted: set[str] = set()
+        self._told: set[Path] = set()
 
     def drain_once(self) -> Drained:
         """Finishes what was begun, or writes the next batch, of at most some 24 MiB of segments.
@@ -242,7 +248,8 @@ class Recorder:
         for model, frame in written.items():
             days: list[date] = frame["at"].dt.date().unique().to_list()
             for day in days:
-                self._log.merge(model, day, self._progress.recorder)
+                if self._log.merge(model, day, self._progress.recorder) is not None:
+                    self._fault("merged")
 
     def _tell(self, problem: str) -> None:
         with contextlib.suppress(OSError):  # the disk that failed may be the one we tell it on
@@ -250,6 +257,12 @@ class Recorder:
             self._report(self._drained(found), found, problem)
 
     def _report(self, drained: Drained, found: Inventory, problem: str = "") -> Drained:
+        for path in set(found.unreadable) - self._told:
+            self._told.add(path)
+            try:
+                segments.read_identity(path)
+            except (DataError, OSError) as error:
+                _log.error("%s", error)
         done = self._progress
         status = Status(
             at=self._clock.timestamp(),

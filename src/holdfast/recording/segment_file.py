@@ -13,11 +13,14 @@ from holdfast.recording import segments
 class SegmentFile:
     """A new segment, open for appending. Not thread-safe: its spool holds the lock.
 
+    The file begins empty, as a full disk still has room for a name: the header comes with the
+    first record.
+
     Args:
         path: the file to create; it must not exist.
 
     Raises:
-        OSError: when it cannot be created whole; nothing is left behind.
+        OSError: when it cannot be created.
     """
 
     def __init__(self, path: Path) -> None:
@@ -27,12 +30,6 @@ class SegmentFile:
         self.spoiled = False
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND
         self._file = os.open(path, flags, 0o600)
-        try:
-            self.write(segments.header(self.identity))
-        except OSError:
-            os.close(self._file)
-            path.unlink(missing_ok=True)
-            raise
 
     def write(self, data: bytes) -> None:
         """Appends in one system call, whole or not at all.
@@ -42,6 +39,8 @@ class SegmentFile:
                 could be done, ``spoiled`` is set: readers pass over the debris, and nothing more
                 may be written to it.
         """
+        if not self.size:
+            data = segments.header(self.identity) + data
         try:
             written = os.write(self._file, data)
             if written != len(data):
@@ -51,25 +50,21 @@ class SegmentFile:
             raise
         self.size += written
 
-    def take_back(self, size: int | None = None) -> None:
-        """Cuts the file back to ``size``, or to what was written whole."""
-        self.size = self.size if size is None else size
+    def take_back(self) -> None:
+        """Cuts the file back to what was written whole."""
         try:
             os.ftruncate(self._file, self.size)
         except OSError:
             self.spoiled = True
 
-    def sync(self) -> None:
-        """Puts all of it on the disk.
-
-        Raises:
-            OSError: when the disk refused; the segment is spoiled.
-        """
+    def sync(self) -> bool:
+        """Puts all of it on the disk; False when that failed, and the segment is spoiled."""
         try:
             os.fdatasync(self._file)
         except OSError:
             self.spoiled = True
-            raise
+            return False
+        return True
 
     def close(self) -> None:
         """Closes the file; nothing is written any more."""

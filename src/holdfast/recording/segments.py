@@ -3,8 +3,9 @@
 A segment is a header and records, little-endian::
 
     header   8 bytes  b"HOLDFAST"
-             1 byte   format version, 1
+             1 byte   format version, 2
              8 bytes  random identity of the segment
+             4 bytes  CRC-32 of the above
     record   4 bytes  marker: the first bytes of the identity
              4 bytes  length of the payload
              4 bytes  CRC-32 of the payload, seeded with its length
@@ -12,7 +13,8 @@ A segment is a header and records, little-endian::
 
 The identity makes a range of a segment unique for ever, although numbers of segments start again.
 The marker lets a reader find the next record behind a damaged one; because it is random, no caller
-can plant one in a request.
+can plant one in a request. A segment of another version, or with a damaged header, is left on the
+disk: its records could be recorded twice under a wrong identity.
 """
 
 from __future__ import annotations
@@ -29,10 +31,10 @@ from holdfast.errors import DataError
 from holdfast.records.prediction import PredictionBatch
 
 MAGIC = b"HOLDFAST"
-VERSION = 1
+VERSION = 2
 SUFFIX = ".seg"
 
-_header = struct.Struct("<8sB8s")
+_header = struct.Struct("<8sB8sI")
 _record = struct.Struct("<4sII")
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(PredictionBatch)
@@ -69,7 +71,8 @@ def header(identity: bytes) -> bytes:
     >>> len(header(b"12345678")) == HEADER_BYTES
     True
     """
-    return _header.pack(MAGIC, VERSION, identity)
+    start = struct.pack("<8sB8s", MAGIC, VERSION, identity)
+    return start + struct.pack("<I", zlib.crc32(start))
 
 
 def encode(batch: PredictionBatch) -> bytes:
@@ -105,7 +108,7 @@ def parse_header(data: bytes, path: Path) -> bytes | None:
     """
     if len(data) < HEADER_BYTES:
         return None
-    magic, version, identity = _header.unpack_from(data)
+    magic, version, identity, checksum = _header.unpack_from(data)
     if magic != MAGIC:
         raise DataError(
             "recording.no_segment",
@@ -117,6 +120,12 @@ def parse_header(data: bytes, path: Path) -> bytes | None:
             "recording.segment_version",
             f"{path} has segment format {version}; this release reads {VERSION}",
             "Run the recorder of the release that wrote it.",
+        )
+    if checksum != zlib.crc32(data[: HEADER_BYTES - 4]):
+        raise DataError(
+            "recording.damaged_header",
+            f"the header of {path} is damaged, so its records cannot be told from recorded ones",
+            "Move the file out of the spool; look for damage of the disk.",
         )
     return bytes(identity)
 

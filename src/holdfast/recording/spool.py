@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import threading
@@ -11,10 +12,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
-from holdfast.errors import ConflictError, UnavailableError
 from holdfast.recording import segments
-from holdfast.recording.folders import FolderLock, sync_folder
+from holdfast.recording.folders import sync_folder
 from holdfast.recording.segment_file import SegmentFile
+from holdfast.recording.spool_folder import claim_folder, takes
+from holdfast.recording.waiter import Waiter
 from holdfast.records.prediction import PredictionBatch
 
 RETRY_SECONDS = 0.2
@@ -27,16 +29,18 @@ class FileSpool:
 
     Each writer has a folder of its own, ``<folder>/<writer>/00000001.seg``, so that workers never
     wait for each other. A record is one ``write`` to a file opened for appending: when ``append``
-    returns it is with the kernel and survives ``kill -9`` of the process; against the loss of
-    power it is synchronised each ``fsync_interval`` seconds, or before ``append`` returns.
+    returns it is with the kernel and survives ``kill -9`` of the process. A thread synchronises
+    it to disk against the loss of power, and looks whether a disk that refused has recovered.
 
-    Thread-safe; not to be shared with a forked process.
+    Thread-safe, but for ``synced``, which belongs to the thread that appends. Not to be shared
+    with a forked process.
 
     Args:
         folder: of this server; shared by its workers and read by the recorder.
         limit_bytes: most bytes the segments of all writers in ``folder`` may take while the
             recorder has not deleted them. Other writers are counted once a second.
-        fsync_interval: seconds between two synchronisations, or ``"always"``.
+        fsync_interval: seconds between two synchronisations; with ``"always"`` one begins as soon
+            as somebody waits in ``synced``, for all that were appended until then.
         writer: name of this writer in the folder; one of its own by default.
         segment_bytes: size at which a new segment is begun.
         timer: monotonic seconds.
@@ -61,32 +65,31 @@ class FileSpool:
         self._limit = limit_bytes
         self._segment_bytes = min(segment_bytes, max(limit_bytes // 4, 4096))
         self._timer = timer
-        self._always = fsync_interval == "always"
-        self._claim = _claim(self._folder)
+        self._interval = fsync_interval
+        self._claim = claim_folder(self._folder)
         self._lock = threading.Lock()
         self._segment: SegmentFile | None = None
         self._retired: list[SegmentFile] = []
         self._number = max(_numbers(self._folder), default=0)
-        self._unsynced = False
-        self._unnamed = False
-        self._closed = False
+        self._unsynced = self._unnamed = self._closed = False
         self._healthy = True
         self._lost = 0
+        self._written = 0  # records; the last of them whose synchronisation failed:
+        self._refused = -1
+        self._waiting: list[Waiter] = []
+        self._tell: Callable[[int, bool], None] = lambda _used, _healthy: None
+        self._wanted = 0
         self._retry_at = 0.0
         self._recount(timer())
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
-        if not isinstance(fsync_interval, str):
-            self._thread = threading.Thread(
-                target=self._sync_often, args=(fsync_interval,), name="spool-sync", daemon=True
-            )
-            self._thread.start()
+        self._stop, self._wake = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._tend, name="spool", daemon=True)
+        self._thread.start()
 
     def append(self, batch: PredictionBatch) -> bool:
         """Writes one record; on return it survives the death of the process.
 
-        While records cannot be written it is tried again each 0.2 s at most, so that a full disk
-        costs the requests in between nothing.
+        Once one could not be written all are refused, so that a full disk costs requests nothing,
+        until the thread finds that there is room again; it looks each 0.2 s.
 
         Returns:
             False when it could not be written (full disk or limit); the loss is counted.
@@ -94,13 +97,37 @@ class FileSpool:
         payload = segments.encode(batch)
         with self._lock:
             now = self._timer()
-            if not self._closed and (self._healthy or now >= self._retry_at):
+            if not self._closed and self._healthy:
                 self._healthy = self._write(payload, now)
                 if self._healthy:
+                    self._written += 1
                     return True
                 self._retry_at = now + RETRY_SECONDS
             self._lost += 1
             return False
+
+    async def synced(self) -> bool:
+        """With ``"always"``: waits until what was appended just now is on the disk; else at once.
+
+        Returns:
+            False when the disk refused; the record may be logged nevertheless.
+        """
+        if self._interval != "always":
+            return True
+        loop = asyncio.get_running_loop()
+        waiter = Waiter(loop, loop.create_future())
+        with self._lock:
+            if self._closed or self._written <= self._refused:
+                self._lost += 1
+                return False
+            self._waiting.append(waiter)
+        self._wake.set()
+        return await waiter.future
+
+    def watch(self, tell: Callable[[int, bool], None]) -> None:
+        """Calls ``tell`` with the bytes in use and the health, each 0.2 s at least."""
+        self._tell = tell
+        tell(self._used, self._healthy)
 
     @property
     def healthy(self) -> bool:
@@ -128,8 +155,8 @@ class FileSpool:
         Idempotent; whatever is appended afterwards counts as lost.
         """
         self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
+        self._wake.set()
+        self._thread.join()
         with self._lock:
             self._closed = True
             self._retire()
@@ -148,7 +175,7 @@ class FileSpool:
         self.close()
 
     def _write(self, payload: bytes, now: float) -> bool:
-        size = len(payload) + segments.OVERHEAD_BYTES
+        size = self._wanted = len(payload) + segments.OVERHEAD_BYTES + segments.HEADER_BYTES
         if now >= self._recount_at or self._used + size > self._limit:
             self._recount(now)
         try:
@@ -158,46 +185,40 @@ class FileSpool:
             segment = self._segment_for(size)
             before = segment.size
             segment.write(segments.frame(payload, segment.identity))
-            if self._always:
-                self._sync_now(segment, before)
         except OSError:
+            self._seal()
             return False
-        self._used += size
+        self._used += segment.size - before
         self._unsynced = True
         return True
 
     def _segment_for(self, size: int) -> SegmentFile:
         segment = self._segment
-        if segment is None or segment.spoiled or self._is_full(segment, size):
-            return self._rotate()
-        return segment
-
-    def _is_full(self, segment: SegmentFile, size: int) -> bool:
-        return segment.size > segments.HEADER_BYTES and segment.size + size > self._segment_bytes
+        full = segment and segment.size and segment.size + size > self._segment_bytes
+        return self._rotate() if segment is None or segment.spoiled or full else segment
 
     def _rotate(self) -> SegmentFile:
         """Begins a segment; its existence tells the recorder that the one before is complete."""
         fresh = SegmentFile(self._folder / f"{self._number + 1:08d}{segments.SUFFIX}")
-        self._retire()
+        if self._segment is not None:
+            self._retire()
         self._number += 1
         self._segment = fresh
         self._unnamed = True
-        self._used += fresh.size
         return fresh
 
     def _seal(self) -> None:
-        """At the limit: lets the recorder delete what it has drained of the present segment."""
-        if self._segment is not None and self._segment.size > segments.HEADER_BYTES:
-            self._rotate()
+        """Nothing fits: lets the recorder delete what it has drained of the present segment."""
+        if self._segment is not None and self._segment.size:
+            with contextlib.suppress(OSError):
+                self._rotate()
 
     def _retire(self) -> None:
-        """Hands the segment over for synchronising; one that is synchronised is closed at once.
+        """Hands the segment over to be synchronised and closed.
 
         While it is open its room is not free, even when the recorder has deleted it.
         """
-        if self._segment is not None and self._always:
-            self._segment.close()
-        elif self._segment is not None:
+        if self._segment is not None:
             self._retired.append(self._segment)
         self._segment = None
 
@@ -205,19 +226,19 @@ class FileSpool:
         self._used = spool_bytes(self._root)
         self._recount_at = now + RECOUNT_SECONDS
 
-    def _sync_now(self, segment: SegmentFile, before: int) -> None:
-        try:
-            segment.sync()
-            if self._unnamed:
-                sync_folder(self._folder)
-                self._unnamed = False
-        except OSError:
-            segment.take_back(before)
-            raise
-
-    def _sync_often(self, interval: float) -> None:
-        while not self._stop.wait(interval):
-            self._sync()
+    def _tend(self) -> None:
+        """The thread: synchronises when it is time or somebody waits, and sees to the health."""
+        due = time.monotonic()
+        interval = RETRY_SECONDS if isinstance(self._interval, str) else self._interval
+        while not self._stop.is_set():
+            self._wake.wait(min(max(due - time.monotonic(), 0.0), RETRY_SECONDS))
+            self._wake.clear()
+            now = time.monotonic()
+            if now >= due or self._waiting:
+                due = now + interval
+                self._sync()
+            self._probe()
+            self._tell(self._used, self._healthy)
 
     def _sync(self) -> None:
         """Synchronises outside the lock, so that appending goes on meanwhile."""
@@ -226,14 +247,46 @@ class FileSpool:
             current = [self._segment] if self._segment and self._unsynced else []
             unnamed, self._unnamed = self._unnamed, False
             self._unsynced = False
-        for segment in retired + current:
-            with contextlib.suppress(OSError):  # it is spoiled now: the next append begins another
-                segment.sync()
+            waiting, self._waiting = self._waiting, []
+            written = self._written
+        try:
+            failed = False
+            for segment in retired + current:
+                failed |= not segment.sync()
+            if unnamed:
+                sync_folder(self._folder)
+        except OSError:
+            failed = True
         for segment in retired:
             segment.close()
-        if unnamed:
-            with contextlib.suppress(OSError):
-                sync_folder(self._folder)
+        with self._lock:
+            if failed:
+                # What could not be synchronised is spoiled: the next append begins another segment.
+                self._unnamed |= unnamed
+                self._refused, self._healthy = written, False
+                self._retry_at = self._timer() + RETRY_SECONDS
+                self._lost += len(waiting)
+        for waiter in waiting:
+            waiter.tell(done=not failed)
+
+    def _probe(self) -> None:
+        """Finds out whether a spool that refused would take a record again.
+
+        Without this it would not be known: no traffic comes to a server that is not ready.
+        """
+        with self._lock:
+            now = self._timer()
+            if now >= self._recount_at:
+                self._recount(now)
+            if self._healthy or now < self._retry_at:
+                return
+            self._retry_at = now + RETRY_SECONDS
+            self._recount(now)
+            wanted = self._wanted
+            fits = self._used + wanted <= self._limit
+        healthy = fits and takes(self._folder, wanted)
+        with self._lock:
+            self._healthy |= healthy
 
 
 def spool_bytes(folder: Path) -> int:
@@ -247,24 +300,3 @@ def spool_bytes(folder: Path) -> int:
 
 def _numbers(folder: Path) -> list[int]:
     return [int(path.stem) for path in folder.glob(f"*{segments.SUFFIX}") if path.stem.isdigit()]
-
-
-def _claim(folder: Path) -> FolderLock:
-    claim = FolderLock(folder)
-    try:
-        # The recorder holds a dead writer's lock for the instant in which it clears up.
-        for _ in range(100):
-            if claim.acquire():
-                return claim
-            time.sleep(0.01)
-    except OSError as error:
-        raise UnavailableError(
-            "recording.spool_folder",
-            f"the spool cannot be kept in {folder}: {error.strerror}",
-            "Make the folder writable, or choose another HOLDFAST_HOME.",
-        ) from error
-    raise ConflictError(
-        "recording.spool_in_use",
-        f"another process writes to the spool in {folder}",
-        "Give each worker a name of its own, or stop the other server.",
-    )

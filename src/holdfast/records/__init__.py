@@ -1,7 +1,7 @@
 """The immutable facts of the loop, one file per noun."""
 
 from holdfast.records.base import Record, digest
-from holdfast.records.bundle import Artefact, BundleManifest
+from holdfast.records.bundle import Artefact, BundleManifest, RecordPolicy
 from holdfast.records.dataset import Breach, ColumnContract, Contract, DataFile, DatasetVersion
 from holdfast.records.decision import Action, Decision
 from holdfast.records.event import Event
@@ -21,7 +21,7 @@ __all__ = [
     "Action", "Arm", "Artefact", "Bins", "Breach", "BundleManifest", "Check", "CodeVersion",
     "ColumnContract", "ColumnSummary", "ColumnType", "Contract", "DataFile", "DatasetVersion",
     "Decision", "Event", "Evidence", "Field", "Finding", "FindingKind", "Incident", "Job",
-    "JobState", "Label", "Metric", "Outcome", "PredictionBatch", "Record", "Reference", "Release",
-    "ReleaseState", "Role", "Route", "Run", "ServerReport", "Signature", "Step", "Summary",
-    "Transition", "Verdict", "Version", "digest",
+    "JobState", "Label", "Metric", "Outcome", "PredictionBatch", "Record", "RecordPolicy",
+    "Reference", "Release", "ReleaseState", "Role", "Route", "Run", "ServerReport", "Signature",
+    "Step", "Summary", "Transition", "Verdict", "Version", "digest",
 ]  # fmt: skip

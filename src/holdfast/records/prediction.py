@@ -17,13 +17,16 @@ class PredictionBatch(Record, frozen=True, kw_only=True, array_like=True):
             ``request:index``.
         at: when it was answered, seconds since 1970 UTC.
         role: ``live`` was sent to the caller, ``shadow`` was not.
-        columns: input values column by column, in the order of ``names``.
+        columns: input values column by column, in the order of ``names``; none of a column that
+            is not recorded.
         ids: the caller's own ids, when the request had them.
         predictions: one value a row; empty when it failed.
         scores: binary: probability of the positive class; multiclass: a list a row; regression:
             empty.
         seconds: time the version took.
         error: short code when the version failed to answer.
+        count: number of rows, when there are no columns that tell it.
+        inputs: whether the inputs were kept; those of a large request may be sampled away.
     """
 
     request: str
@@ -39,11 +42,13 @@ class PredictionBatch(Record, frozen=True, kw_only=True, array_like=True):
     scores: list[float | list[float] | None]
     seconds: float
     error: str = ""
+    count: int = 0
+    inputs: bool = True
 
     @property
     def rows(self) -> int:
         """Number of rows of the request."""
-        return len(self.columns[0]) if self.columns else 0
+        return len(self.columns[0]) if self.columns else self.count
 
 
 class Label(Record, frozen=True, kw_only=True):

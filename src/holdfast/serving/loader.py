@@ -8,16 +8,20 @@ from typing import Any, NamedTuple
 
 from holdfast.bundle import columns, predictor
 from holdfast.bundle.predictor import Predictor
-from holdfast.records import Arm
+from holdfast.bundle.redaction import Redaction
+from holdfast.records import Arm, RecordPolicy
 
 _WARM_UPS = 3
 
 
 class Opened(NamedTuple):
-    """A warm model; ``example`` is one plain row for the documentation."""
+    """A warm model; ``example`` is one plain row for the documentation, ``redaction`` says what
+    of its inputs may be recorded.
+    """
 
     predictor: Predictor
     example: dict[str, Any]
+    redaction: Redaction = Redaction(RecordPolicy(), None)
 
 
 Load = Callable[[Arm], Opened]
@@ -46,13 +50,15 @@ def bundle_loader(
         opened = predictor.open_bundle(
             folder, digest=arm.bundle, key=key, allow_pickle=allow_pickle
         )
+        redaction = Redaction(opened.manifest.record, key, opened.manifest.signature.id)
         predictor.check_golden(opened, folder)
         rows, golden = predictor.read_golden(folder, opened.manifest)
         if not columns.count(rows):
-            return Opened(opened, {})
+            return Opened(opened, {}, redaction)
         one = columns.take(rows, slice(0, 1))
         for _ in range(_WARM_UPS):
             opened.predict(one, 1)
-        return Opened(opened, {name: values[0] for name, values in golden.columns.items()})
+        example = {name: values[0] for name, values in golden.columns.items()}
+        return Opened(opened, example, redaction)
 
     return load

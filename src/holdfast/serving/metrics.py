@@ -58,6 +58,18 @@ class Metrics:
         self.spool_lost = Counter(
             "holdfast_spool_lost", "Requests that could not be recorded", registry=registry
         )
+        self._spool_bytes = Gauge(
+            "holdfast_spool_bytes",
+            "Bytes in the spool, of all writers of this server",
+            registry=registry,
+            multiprocess_mode="max",
+        )
+        self._spool_healthy = Gauge(
+            "holdfast_spool_healthy",
+            "1 while predictions can be recorded, else 0",
+            registry=registry,
+            multiprocess_mode="min",
+        )
         self.route_epoch = Gauge(
             "holdfast_route_epoch",
             "Epoch of the route being served",
@@ -80,6 +92,11 @@ class Metrics:
             )
         children[0].inc()
         children[1].observe(seconds)
+
+    def spool(self, used: int, healthy: bool) -> None:  # noqa: FBT001 (a callback)
+        """Shows the spool as it is now."""
+        self._spool_bytes.set(used)
+        self._spool_healthy.set(healthy)
 
     def rows(self, model: str, version: int, rows: int) -> None:
         """Counts rows answered."""

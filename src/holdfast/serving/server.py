@@ -78,6 +78,7 @@ class ModelServer:
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="holdfast-score")
         self._loop: asyncio.AbstractEventLoop | None = None
         self.mirror = Mirror(self._score_again, self._deliver, self.metrics)
+        spool.watch(self.metrics.spool)
 
     async def apply(self, route: Route) -> bool:
         """As :meth:`holdfast.serving.routes.Routes.apply`."""
@@ -174,7 +175,7 @@ class ModelServer:
             failure = error
         seconds = time.perf_counter() - started
         work = Work(loaded, rows, live.model, request, live.route.epoch)
-        kept = self._append(self._batch(work, "live", outputs, seconds, failure))
+        kept = await self._record(self._batch(work, "live", outputs, seconds, failure))
         if outputs is None:
             raise BundleError(_code(failure), "the model could not answer these rows") from failure
         if not kept and self._refuse:
@@ -183,6 +184,13 @@ class ModelServer:
             )
         self.metrics.rows(live.model, loaded.version, rows.count)
         return outputs
+
+    async def _record(self, batch: PredictionBatch) -> bool:
+        kept = self._append(batch)
+        if kept and not await self._spool.synced():
+            self.metrics.spool_lost.inc()
+            return False
+        return kept
 
     def _append(self, batch: PredictionBatch) -> bool:
         kept = self._spool.append(batch)
@@ -199,8 +207,9 @@ class ModelServer:
         failure: Exception | None,
     ) -> PredictionBatch:
         loaded, rows = work.loaded, work.rows
-        names = loaded.converter.names
-        values = rows.values
+        recorded = loaded.redaction.keep(
+            work.request, loaded.converter.names, rows.values, rows.ids
+        )
         probability = None if outputs is None else outputs.probability
         return PredictionBatch(
             request=work.request,
@@ -209,13 +218,15 @@ class ModelServer:
             epoch=work.epoch,
             at=self._clock.timestamp(),
             role=role,
-            names=names,
-            columns=[values[name] for name in names],
-            ids=rows.ids,
+            names=recorded.names,
+            columns=recorded.columns,
+            ids=recorded.ids,
             predictions=[] if outputs is None else outputs.prediction.tolist(),
             scores=[] if probability is None else probability.tolist(),
             seconds=seconds,
             error=_code(failure) if failure is not None else "",
+            count=rows.count,
+            inputs=recorded.inputs,
         )
 
     def _score_again(self, work: Work) -> PredictionBatch:

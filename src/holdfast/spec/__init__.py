@@ -6,6 +6,7 @@ from holdfast.spec.types import (
     Gate,
     Model,
     Monitor,
+    Recording,
     Release,
     Retrain,
     Section,
@@ -16,6 +17,7 @@ from holdfast.spec.types import (
 from holdfast.spec.units import format_duration, parse_duration, parse_size
 
 __all__ = [
-    "FILE_NAME", "Data", "Gate", "Model", "Monitor", "Release", "Retrain", "Section", "Serve",
-    "Spec", "Task", "format_duration", "load_spec", "parse_duration", "parse_size", "parse_spec",
+    "FILE_NAME", "Data", "Gate", "Model", "Monitor", "Recording", "Release", "Retrain", "Section",
+    "Serve", "Spec", "Task", "format_duration", "load_spec", "parse_duration", "parse_size",
+    "parse_spec",
 ]  # fmt: skip

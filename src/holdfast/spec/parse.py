@@ -17,7 +17,7 @@ from holdfast.spec.units import parse_duration, parse_size
 
 FILE_NAME = "holdfast.toml"
 OBJECT_STORES = ("s3://", "gs://", "az://")
-_SIZES = {"model.memory", "gate.max_size", "serve.spool_limit"}
+_SIZES = {"model.memory", "gate.max_size", "serve.spool_limit", "record.sample_above"}
 
 
 def load_spec(path: str | Path) -> Spec:
@@ -121,6 +121,7 @@ def _check_meaning(spec: Spec, file: Path) -> None:
         *_source_faults(spec),
         *_slice_faults(spec),
         *_policy_faults(spec),
+        *_recording_faults(spec),
     ):
         raise SpecError("spec.wrong_value", f"{file}: '{where}': {message}", fix)
 
@@ -165,3 +166,23 @@ def _policy_faults(spec: Spec) -> Iterator[Fault]:
         yield "release.steps", "the shares must grow", "Write them like [0.05, 0.25, 0.5]."
     if "schedule" in spec.retrain.on and spec.retrain.schedule is None:
         yield "retrain.schedule", "on has 'schedule' but none is given", "Add a cron line."
+
+
+def _recording_faults(spec: Spec) -> Iterator[Fault]:
+    if spec.serve.fsync != "always":
+        try:
+            parse_duration(spec.serve.fsync)
+        except ValueError as error:
+            yield "serve.fsync", f"{error}", "Write a duration such as 50ms, or always."
+    columns = [*spec.data.features, *filter(None, [spec.data.id])]
+    for name, how in spec.record.redact.items():
+        if name not in columns:
+            near = difflib.get_close_matches(name, columns, n=1)
+            fix = f"Did you mean '{near[0]}'?" if near else "Only features and the id are recorded."
+            yield "record.redact", f"'{name}' is neither a feature nor the id", fix
+        if how == "drop" and name in spec.monitor.slices:
+            yield (
+                "record.redact",
+                f"'{name}' is watched by slice, so it must be recorded",
+                "Hash it instead, or take it out of monitor.slices.",
+            )

@@ -20,6 +20,7 @@ Trigger = Literal["drift", "new_data", "code", "schedule"]
 Fraction = Annotated[float, Meta(gt=0, lt=1)]
 NonNegative = Annotated[float, Meta(ge=0)]
 Target = Annotated[str, Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+Share = Annotated[float, Meta(ge=0, le=1)]
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 
 
@@ -155,6 +156,22 @@ class Serve(Section, frozen=True, kw_only=True):
     spool_full: Annotated[
         Literal["answer", "refuse"], about("what to do when a prediction cannot be recorded")
     ] = "answer"
+    fsync: Annotated[
+        str, about("most that a loss of power may cost, such as 50ms; or always, for nothing")
+    ] = "50ms"
+
+
+class Recording(Section, frozen=True, kw_only=True):
+    """``[record]``: what is written down of inputs; sealed into each version trained with it."""
+
+    redact: Annotated[
+        dict[str, Literal["hash", "drop"]],
+        about("column: record a keyed hash of its values, or nothing of them"),
+    ] = {}
+    sample: Annotated[Share, about("share of large requests whose inputs are recorded")] = 1.0
+    sample_above: Annotated[
+        str, about("inputs larger than this make a request a large one, such as 64KiB")
+    ] = "64KiB"
 
 
 class Spec(Section, frozen=True, kw_only=True):
@@ -167,4 +184,5 @@ class Spec(Section, frozen=True, kw_only=True):
     monitor: Monitor = msgspec.field(default_factory=Monitor)
     retrain: Retrain = msgspec.field(default_factory=Retrain)
     serve: Serve = msgspec.field(default_factory=Serve)
+    record: Recording = msgspec.field(default_factory=Recording)
     root: Path = Path()
