@@ -121,7 +121,7 @@ def test_a_key_does_not_sign_a_changed_manifest(seal: Any, key: bytes) -> None:
 
 def test_a_newer_format_is_named(seal: Any) -> None:
     folder = seal()
-    manifest = msgspec.structs.replace(read_manifest(folder), format=2)
+    manifest = msgspec.structs.replace(read_manifest(folder), format=3)
     (folder / "bundle.json").write_bytes(manifest.to_json())
     with pytest.raises(BundleError, match="Upgrade"):
         verify(folder)

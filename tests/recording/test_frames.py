@@ -16,6 +16,7 @@ def test_columns_of_a_binary_model(batch):
         "role": "live",
         "error": "",
         "seconds": 0.001,
+        "inputs": True,
         "prediction": "true",
         "score": 0.75,
         "scores": None,

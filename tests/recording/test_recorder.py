@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from holdfast.errors import ConflictError
-from holdfast.recording import inventory, segments
+from holdfast.recording import inventory, parquet, segments
 from holdfast.recording.log import PredictionLog
 from holdfast.recording.progress import read_status
 from holdfast.recording.recorder import FAULT_POINTS, Recorder
@@ -129,7 +129,7 @@ def keep(folder):
 
 
 @pytest.mark.parametrize("times", [1, 2])
-@pytest.mark.parametrize("point", FAULT_POINTS)
+@pytest.mark.parametrize("point", FAULT_POINTS[:-1])
 def test_dying_anywhere_loses_and_repeats_nothing(tmp_path, batch, clock, point, times):
     sink = keep(tmp_path / "sink")
     fill(tmp_path, range(40), batch)
@@ -158,16 +158,19 @@ import os
 from holdfast.recording.log import PredictionLog
 from holdfast.recording.recorder import Recorder
 root, point = Path(sys.argv[1]), sys.argv[2]
-fault = lambda name: os._exit(9) if name == point else None
-recorder = Recorder(root / "spool", PredictionLog(root / "log"), root / "state", clock, fault=fault)
+fault = lambda name: os.kill(os.getpid(), 9) if name == point else None
+sink = lambda frame, name: frame.write_parquet(root / f"{name}.parquet")
+recorder = Recorder(
+    root / "spool", PredictionLog(root / "log"), root / "state", clock, [sink], fault
+)
 recorder.drain_once()
 """
 
 
-@pytest.mark.parametrize("point", [point for point in FAULT_POINTS if point != "sunk"])
+@pytest.mark.parametrize("point", FAULT_POINTS[:-1])
 def test_a_process_that_dies_leaves_all_to_the_next(tmp_path, batch, clock, python, point):
     fill(tmp_path, range(40), batch)
-    assert python(EXITS, tmp_path, point).wait() == 9
+    assert python(EXITS, tmp_path, point).wait() == -signal.SIGKILL
     with recorder(tmp_path, clock) as opened:
         while opened.drain_once().rows:
             pass
@@ -292,3 +295,21 @@ def test_many_small_batches_become_few_files(tmp_path, batch, clock):
     assert requests(tmp_path) == expected(range(100))
     day = datetime.fromtimestamp(batch().at, UTC)
     assert len(log.files("delay", day, day)) < 40
+
+
+@pytest.mark.parametrize("how", ["raise", "kill"])
+def test_dying_after_a_merge_loses_and_repeats_nothing(tmp_path, batch, clock, python, how):
+    """Merging needs many files, so the other tests do not come to it."""
+    with spool(tmp_path) as opened, recorder(tmp_path, clock, fault=die_at("merged")) as drain:
+        for number in range(parquet.FAN_IN - 1):
+            opened.append(batch(number))
+            assert drain.drain_once().rows == 1
+        opened.append(batch(parquet.FAN_IN - 1))
+        if how == "raise":
+            with pytest.raises(DiedError):
+                drain.drain_once()
+    if how == "kill":
+        assert python(EXITS, tmp_path, "merged").wait() == -signal.SIGKILL
+    with recorder(tmp_path, clock) as drain:
+        assert drain.drain_once().rows == 0
+    assert requests(tmp_path) == expected(range(parquet.FAN_IN))

@@ -4,6 +4,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -32,7 +33,7 @@ def requests(folder):
 
 
 SHORT = """
-import resource
+import resource, time
 from holdfast.recording.spool import FileSpool
 resource.setrlimit(resource.RLIMIT_FSIZE, (3000, resource.RLIM_INFINITY))
 now = [0.0]
@@ -47,6 +48,8 @@ print(kept, max(p.stat().st_size for p in Path(sys.argv[1]).rglob("*.seg")))
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 assert not spool.append(build(kept))
 now[0] += 0.2
+while not spool.healthy:
+    time.sleep(0.005)
 assert spool.append(build(kept)) and spool.healthy and spool.lost == 2
 spool.close()
 """
@@ -111,17 +114,20 @@ if MOUNTS:  # elsewhere the test above does the same by RLIMIT_FSIZE
                 kept += 1
             assert not spool.healthy
             assert requests(disk) == [f"r{n:06d}" for n in range(kept)]
-            for _ in range(3):  # tried again, and it still fails
-                timer.now += RETRY_SECONDS
-                assert not spool.append(batch(kept))
-            assert spool.lost == 4
+            timer.now += RETRY_SECONDS  # it is tried again, and still fails
+            told = threading.Event()
+            spool.watch(lambda _used, healthy: healthy or told.set())
+            assert told.wait(10)
+            assert not spool.append(batch(kept))
+            assert spool.lost == 2
             assert requests(disk) == [f"r{n:06d}" for n in range(kept)]
             for path in sorted(disk.rglob("*.seg"))[:-1]:  # the recorder makes room
                 path.unlink()
             timer.now += RETRY_SECONDS
             assert eventually(lambda: used(disk) < 128 * 1024)
+            timer.now += RETRY_SECONDS
+            assert eventually(lambda: spool.healthy)
             assert spool.append(batch(kept))
-            assert spool.healthy
             spool.close()
             assert requests(disk)[-1] == f"r{kept:06d}"
         assert kept > 500

@@ -125,7 +125,8 @@ def test_a_header_that_is_not_whole_yet_is_no_error(path):
     ("data", "code"),
     [
         (b"something else entirely", "recording.no_segment"),
-        (struct.pack("<8sB8s", b"HOLDFAST", 9, IDENTITY), "recording.segment_version"),
+        (struct.pack("<8sB8sI", b"HOLDFAST", 9, IDENTITY, 0), "recording.segment_version"),
+        (struct.pack("<8sB8sI", b"HOLDFAST", 2, IDENTITY, 0), "recording.damaged_header"),
     ],
 )
 def test_a_foreign_file_is_refused(path, data, code):

@@ -22,6 +22,7 @@ from holdfast.records.prediction import PredictionBatch
 RETRY_SECONDS = 0.2
 RECOUNT_SECONDS = 1.0
 SEGMENT_BYTES = 8 * 2**20
+PROBE_BYTES = 64 * 1024  # one request too large for the disk must not shut out small ones
 
 
 class FileSpool:
@@ -175,7 +176,8 @@ class FileSpool:
         self.close()
 
     def _write(self, payload: bytes, now: float) -> bool:
-        size = self._wanted = len(payload) + segments.OVERHEAD_BYTES + segments.HEADER_BYTES
+        size = len(payload) + segments.OVERHEAD_BYTES + segments.HEADER_BYTES
+        self._wanted = min(size, PROBE_BYTES)
         if now >= self._recount_at or self._used + size > self._limit:
             self._recount(now)
         try:
