@@ -182,6 +182,12 @@ def untrained(tmp_path: Path) -> Installation:
 
 
 @pytest.fixture(scope="session")
+def project() -> Callable[[Path], Installation]:
+    """Makes the project in a folder, with an empty home."""
+    return _project
+
+
+@pytest.fixture(scope="session")
 def _trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Versions 1 and 2 passed the gate, 3 was not judged; nothing was released."""
     from holdfast.bundle.manifest import read_manifest

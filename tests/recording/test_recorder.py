@@ -1,15 +1,18 @@
 import json
 import os
 import signal
+import struct
 import threading
 import time
 from datetime import UTC, datetime
 
+import msgspec
 import polars as pl
 import pytest
 
 from holdfast.errors import ConflictError
 from holdfast.recording import inventory, parquet, segments
+from holdfast.recording.lag import Lag, measure_lag
 from holdfast.recording.log import PredictionLog
 from holdfast.recording.progress import read_status
 from holdfast.recording.recorder import FAULT_POINTS, Recorder
@@ -313,3 +316,51 @@ def test_dying_after_a_merge_loses_and_repeats_nothing(tmp_path, batch, clock, p
     with recorder(tmp_path, clock) as drain:
         assert drain.drain_once().rows == 0
     assert requests(tmp_path) == expected(range(parquet.FAN_IN))
+
+
+def test_segments_of_the_format_before_are_recorded(tmp_path, batch, clock):
+    folder = tmp_path / "spool" / "s1" / "w0"
+    folder.mkdir(parents=True)
+    identity = b"\x01\x02\x03\x04\x05\x06\x07\x08"
+    data = struct.pack("<8sB8s", b"HOLDFAST", 1, identity)
+    old = [msgspec.to_builtins(batch(n))[:-2] for n in range(3)]  # without the latest fields
+    data += b"".join(segments.frame(msgspec.msgpack.encode(one), identity) for one in old)
+    (folder / "00000001.seg").write_bytes(data)
+    with recorder(tmp_path, clock) as opened:
+        assert opened.drain_once()[:4] == (3, 0, 0, 0)
+    assert requests(tmp_path) == expected(range(3))
+    assert segments_left(tmp_path) == []
+
+
+def test_what_cannot_be_read_stays_and_is_told(tmp_path, batch, clock, caplog):
+    fill(tmp_path, range(3), batch)
+    newer = tmp_path / "spool" / "s1" / "w9" / "00000001.seg"
+    newer.parent.mkdir()
+    newer.write_bytes(struct.pack("<8sB8sI", b"HOLDFAST", 9, bytes(8), 0) + b"from the future")
+    with recorder(tmp_path, clock) as opened:
+        for _ in range(3):
+            opened.drain_once()
+    assert requests(tmp_path) == expected(range(3))
+    assert newer.read_bytes().endswith(b"future")
+    assert read_status(tmp_path / "state").unreadable == 1
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 1
+    assert "segment format 9" in told[0]
+
+
+def test_the_lag_is_measured_without_the_recorder(tmp_path, batch, clock):
+    where = (tmp_path / "spool", tmp_path / "state")
+    assert measure_lag(*where, batch().at) == Lag()
+    fill(tmp_path, range(100), batch)
+    lag = measure_lag(*where, batch(150).at)
+    assert lag.bytes == sum(
+        p.stat().st_size - segments.HEADER_BYTES for p in segments_left(tmp_path)
+    )
+    assert 90 <= lag.records <= 110
+    assert lag.seconds == 150
+    with recorder(tmp_path, clock) as opened:
+        opened.drain_once()
+        assert measure_lag(*where, batch(150).at).bytes == 0
+        with spool(tmp_path, "w1") as more:
+            more.append(batch(140))
+            assert measure_lag(*where, batch(150).at)[1:3] == (1, 10.0)

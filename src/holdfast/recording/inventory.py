@@ -24,12 +24,14 @@ class Found(NamedTuple):
         identity: hexadecimal; empty while the header is not whole.
         size: bytes.
         sealed: nobody writes to it any more, so ``size`` is final.
+        begin: offset of the first record.
     """
 
     path: Path
     identity: str
     size: int
     sealed: bool
+    begin: int
 
 
 class Inventory(NamedTuple):
@@ -78,7 +80,7 @@ def next_ranges(
     ranges: list[Range] = []
     total = 0
     for segment in found:
-        start = offsets.get(segment.identity, segments.HEADER_BYTES)
+        start = offsets.get(segment.identity, segment.begin)
         if total >= BATCH_BYTES or start >= segment.size:
             continue
         scan = segments.measure(segment.path, start, segment.size)
@@ -109,13 +111,16 @@ def _writers(root: Path) -> Iterator[tuple[Path, list[str]]]:
 def _look(path: Path, result: Inventory, *, sealed: bool) -> None:
     try:
         size = path.stat().st_size
-        identity = segments.read_identity(path)
+        header = segments.read_header(path)
     except FileNotFoundError:
         return
     except DataError:
         result.unreadable.append(path)
         return
-    result.segments.append(Found(path, identity.hex() if identity else "", size, sealed))
+    if header is None:
+        result.segments.append(Found(path, "", size, sealed, begin=size))
+    else:
+        result.segments.append(Found(path, header.identity.hex(), size, sealed, header.size))
 
 
 def _is_alive(folder: Path) -> bool:

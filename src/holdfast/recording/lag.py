@@ -45,7 +45,7 @@ def measure_lag(spool_root: Path, state_folder: Path, now: float) -> Lag:
     found = inventory(spool_root)
     waiting = []
     for segment in found.segments:
-        start = offsets.get(segment.identity, segments.HEADER_BYTES)
+        start = offsets.get(segment.identity, segment.begin)
         if start < segment.size:
             waiting.append((segment, start))
     total = sum(segment.size - start for segment, start in waiting)

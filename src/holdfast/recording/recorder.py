@@ -240,7 +240,7 @@ class Recorder:
         remove_left(found)
 
     def _lag(self, segment: Found) -> int:
-        start = self._progress.offsets.get(segment.identity, segments.HEADER_BYTES)
+        start = self._progress.offsets.get(segment.identity, segment.begin)
         return max(segment.size - start, 0)
 
     def _merge(self, written: dict[str, pl.DataFrame]) -> None:

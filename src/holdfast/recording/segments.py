@@ -34,12 +34,12 @@ MAGIC = b"HOLDFAST"
 VERSION = 2
 SUFFIX = ".seg"
 
-_header = struct.Struct("<8sB8sI")
+_start = struct.Struct("<8sB8s")
 _record = struct.Struct("<4sII")
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(PredictionBatch)
 
-HEADER_BYTES = _header.size
+HEADER_BYTES = _start.size + 4
 OVERHEAD_BYTES = _record.size
 
 
@@ -71,8 +71,8 @@ def header(identity: bytes) -> bytes:
     >>> len(header(b"12345678")) == HEADER_BYTES
     True
     """
-    start = struct.pack("<8sB8s", MAGIC, VERSION, identity)
-    return start + struct.pack("<I", zlib.crc32(start))
+    start = _start.pack(MAGIC, VERSION, identity)
+    return start + zlib.crc32(start).to_bytes(4, "little")
 
 
 def encode(batch: PredictionBatch) -> bytes:
@@ -90,44 +90,61 @@ def frame(payload: bytes, identity: bytes) -> bytes:
     return _record.pack(identity[:4], size, zlib.crc32(payload, size)) + payload
 
 
+class Header(NamedTuple):
+    """The header of a segment: its identity, and the bytes it takes."""
+
+    identity: bytes
+    size: int
+
+
 def read_identity(path: Path) -> bytes | None:
     """The identity of a segment; None while its header is not whole yet.
 
     Raises:
-        DataError: when the file is no segment, or of a format this release does not know.
+        DataError: as :func:`read_header`.
     """
-    with path.open("rb") as file:
-        return parse_header(file.read(HEADER_BYTES), path)
+    found = read_header(path)
+    return None if found is None else found.identity
 
 
-def parse_header(data: bytes, path: Path) -> bytes | None:
-    """The identity in the first bytes of a segment; None while they are not whole yet.
+def read_header(path: Path) -> Header | None:
+    """The header of a segment; None while it is not whole yet.
 
     Raises:
-        DataError: when they are not of a segment, or of a format this release does not know.
+        DataError: when the file is no segment, is damaged there, or of a format this release does
+            not know.
     """
-    if len(data) < HEADER_BYTES:
+    with path.open("rb") as file:
+        return _parse_header(file.read(HEADER_BYTES), path)
+
+
+def _parse_header(data: bytes, path: Path) -> Header | None:
+    if len(data) < _start.size:
         return None
-    magic, version, identity, checksum = _header.unpack_from(data)
+    magic, version, identity = _start.unpack_from(data)
     if magic != MAGIC:
         raise DataError(
             "recording.no_segment",
             f"{path} is not a segment of the spool",
             "Move the file out of the spool; its records cannot be read.",
         )
+    if version == 1:  # as VERSION, without the checksum
+        return Header(identity, _start.size)
     if version != VERSION:
         raise DataError(
             "recording.segment_version",
-            f"{path} has segment format {version}; this release reads {VERSION}",
+            f"{path} has segment format {version}; this release reads up to {VERSION}",
             "Run the recorder of the release that wrote it.",
         )
-    if checksum != zlib.crc32(data[: HEADER_BYTES - 4]):
+    if len(data) < HEADER_BYTES:
+        return None
+    if int.from_bytes(data[_start.size :], "little") != zlib.crc32(data[: _start.size]):
         raise DataError(
             "recording.damaged_header",
             f"the header of {path} is damaged, so its records cannot be told from recorded ones",
             "Move the file out of the spool; look for damage of the disk.",
         )
-    return bytes(identity)
+    return Header(identity, HEADER_BYTES)
 
 
 def read(path: Path, start: int = 0, end: int | None = None) -> Scan:
@@ -163,13 +180,13 @@ def measure(path: Path, start: int, end: int) -> Scan:
 
 def _scan(path: Path, start: int, end: int | None) -> tuple[list[memoryview], Scan]:
     with path.open("rb") as file:
-        identity = parse_header(file.read(HEADER_BYTES), path)
-        if identity is None:
+        found = _parse_header(file.read(HEADER_BYTES), path)
+        if found is None:
             return [], Scan([], start)
-        start = max(start, HEADER_BYTES)
+        start = max(start, found.size)
         file.seek(start)
         data = file.read() if end is None else file.read(max(end - start, 0))
-    payloads, position, skipped = _split(data, identity[:4])
+    payloads, position, skipped = _split(data, found.identity[:4])
     return payloads, Scan([], start + position, skipped, len(data) - position)
 
 
