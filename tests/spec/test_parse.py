@@ -68,6 +68,10 @@ def test_durations_are_times_and_sizes_are_checked() -> None:
         ("gate", {"max_latency_p99": "5 parsecs"}, "spec.wrong_value", ["max_latency_p99"]),
         ("gate", {"slices": ["sise"]}, "spec.wrong_value", ["'sise'", "'size'"]),
         ("model", {"name": "My Model"}, "spec.wrong_type", ["model.name"]),
+        ("record", {"redcat": {}}, "spec.unknown_key", ["record.redcat", "'redact'"]),
+        ("record", {"sample": 1.5}, "spec.wrong_type", ["record.sample"]),
+        ("record", {"sample_above": "much"}, "spec.wrong_value", ["record.sample_above"]),
+        ("serve", {"fsync": "never"}, "spec.wrong_value", ["serve.fsync", "always"]),
         ("model", {"task": "guess"}, "spec.wrong_type", ["model.task"]),
         ("model", {"train": "train"}, "spec.wrong_type", ["model.train"]),
         ("data", {"features": []}, "spec.wrong_type", ["data.features"]),
@@ -143,3 +147,29 @@ def test_every_field_is_documented() -> None:
         for name, hint in get_type_hints(kind, include_extras=True).items():
             notes = [getattr(note, "description", None) for note in hint.__metadata__]
             assert any(notes), f"{section}.{name}"
+
+
+@pytest.mark.parametrize(
+    ("redact", "code", "words"),
+    [
+        ('{siez = "hash"}', "spec.wrong_value", ["record.redact", "'siez'", "'size'"]),
+        ('{bad = "drop"}', "spec.wrong_value", ["'bad'", "neither a feature nor the id"]),
+        ('{size = "hide"}', "spec.wrong_type", ["record.redact"]),
+        ('{kind = "drop"}', "spec.wrong_value", ["'kind'", "watched by slice"]),
+    ],
+)
+def test_what_cannot_be_redacted_is_named(redact: str, code: str, words: list[str]) -> None:
+    text = _with("monitor", slices=["kind"]) + f"\n[record]\nredact = {redact}"
+    with pytest.raises(SpecError) as caught:
+        parse_spec(text)
+    assert caught.value.code == code
+    for word in words:
+        assert word in str(caught.value) + caught.value.fix
+
+
+def test_features_and_the_id_can_be_redacted() -> None:
+    text = _with("data", id="row") + '\n[record]\nredact = {row = "hash", size = "drop"}\n'
+    spec = parse_spec(text + 'sample = 0\n[serve]\nfsync = "always"')
+    assert spec.record.redact == {"row": "hash", "size": "drop"}
+    assert spec.record.sample == 0
+    assert spec.serve.fsync == "always"

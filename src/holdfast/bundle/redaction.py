@@ -14,12 +14,19 @@ import msgspec
 
 from holdfast.errors import BundleError
 from holdfast.records.bundle import RecordPolicy
+from holdfast.spec import Recording, parse_size
 
 PREFIX = "hash:"
 _PURPOSE = b"holdfast.record"
 _encode = msgspec.msgpack.Encoder().encode
 
 Values = Sequence[Any]
+
+
+def policy_of(declared: Recording) -> RecordPolicy:
+    """``[record]`` as it is sealed into a bundle; one that changes nothing is the default."""
+    large = parse_size(declared.sample_above) if declared.sample < 1.0 else 0
+    return RecordPolicy(redact=dict(declared.redact), sample=declared.sample, sample_above=large)
 
 
 class Kept(NamedTuple):

@@ -12,7 +12,7 @@ import polars as pl
 
 from holdfast.bundle.columns import count, from_polars
 from holdfast.bundle.predictor import Outputs, open_bundle
-from holdfast.bundle.redaction import Redaction
+from holdfast.bundle.redaction import Redaction, policy_of
 from holdfast.errors import HoldfastError
 from holdfast.loop.container import Container
 from holdfast.loop.recorded import recorded_columns
@@ -27,7 +27,7 @@ from holdfast.records import (
     Signature,
     digest,
 )  # fmt: skip
-from holdfast.registry.build import build_bundle, record_policy
+from holdfast.registry.build import build_bundle
 from holdfast.spec import Spec
 from holdfast.statistics.losses import bounded_loss
 from holdfast.training.code import code_version
@@ -154,7 +154,7 @@ class Fitting:
             scale = 1.0
         losses = bounded_loss(task, labels, score, classes=classes, positive=positive, scale=scale)
         shown = score if score.ndim == 1 else score.max(axis=1)
-        redaction = Redaction(record_policy(spec), self._container.key)
+        redaction = Redaction(policy_of(spec.record), self._container.key)
         recorded = recorded_columns(test, spec.data.features, signature, redaction)
         return freeze(
             recorded.with_columns(prediction=pl.Series(shown)),

@@ -12,13 +12,12 @@ import msgspec
 import polars as pl
 
 from holdfast.bundle.manifest import read_manifest
-from holdfast.bundle.redaction import Redaction
+from holdfast.bundle.redaction import Redaction, policy_of
 from holdfast.errors import LabelError
 from holdfast.loop.container import Container
 from holdfast.loop.recorded import recorded_ids
 from holdfast.recording.labels import read_labels, unknown
 from holdfast.records import Record
-from holdfast.registry.build import record_policy
 from holdfast.spec import Spec
 
 Format = Literal["csv", "parquet", "jsonl"]
@@ -83,7 +82,7 @@ def _add(
 
 
 def _ids(container: Container, model: str, spec: Spec, ids: pl.Series) -> pl.Series:
-    declared = record_policy(spec)
+    declared = policy_of(spec.record)
     route = container.ask(container.store.routes.current, model)
     policies = [declared]
     if route is not None:

@@ -23,14 +23,15 @@ from holdfast.bundle.manifest import (
 from holdfast.bundle.native import load_estimator
 from holdfast.bundle.onnx import OnnxModel
 from holdfast.bundle.predictor import Outputs, write_golden
+from holdfast.bundle.redaction import policy_of
 from holdfast.errors import BundleError, DataError
-from holdfast.records.bundle import BundleManifest, RecordPolicy
+from holdfast.records.bundle import BundleManifest
 from holdfast.records.signature import Signature
 from holdfast.records.summary import Reference
 from holdfast.registry.compile import to_onnx
 from holdfast.registry.original import Original, edge_rows, examine, predict_as_user, store
 from holdfast.registry.signature import classes_of, infer_signature
-from holdfast.spec import Spec, parse_size
+from holdfast.spec import Spec
 
 GOLDEN_ROWS = 32
 PARITY_ROWS = 20_000
@@ -147,15 +148,8 @@ def _fill(draft: Path, material: Material, now: datetime, key: bytes) -> BundleM
         predictor="onnx" if compiled is not None else "native", native=native,
         run=material.run, dataset=material.dataset, created_at=now, key=key,
         note="; ".join(filter(None, (parity, original.note, storage_note))),
-        record=record_policy(spec),
+        record=policy_of(spec.record),
     )  # fmt: skip
-
-
-def record_policy(spec: Spec) -> RecordPolicy:
-    """``[record]`` as it is sealed into a bundle; one that changes nothing is the default."""
-    declared = spec.record
-    large = parse_size(declared.sample_above) if declared.sample < 1.0 else 0
-    return RecordPolicy(redact=dict(declared.redact), sample=declared.sample, sample_above=large)
 
 
 def _served(original: Original, compiled: bytes | None, task: str) -> Callable[[Columns], Outputs]:
