@@ -86,9 +86,13 @@ def _section(name: str, kind: type[Section]) -> Iterator[str]:
     for field in msgspec.structs.fields(kind):
         hint = hints[field.name]
         meaning = next((m.description for m in _metas(hint) if m.description), "")
-        default = "required" if field.required else _default(field.default)
+        default = "required" if field.required else _default(_default_of(field))
         yield f"| `{field.name}` | {_type(hint)} | {default} | {meaning} |"
     yield ""
+
+
+def _default_of(field: msgspec.structs.FieldInfo) -> Any:
+    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
 
 
 def _default(value: Any) -> str:
