@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import struct
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import numpy as np
 import polars as pl
 import pytest
 
 from holdfast.bundle.manifest import read_manifest
 from holdfast.bundle.redaction import PREFIX, Redaction
+from holdfast.loop.evidence import recorded_alike
 from holdfast.loop.gating import gate_now
 from holdfast.loop.looking import look_at
 from holdfast.loop.outcomes import add_labels
@@ -22,6 +26,8 @@ from holdfast.loop.pipeline import train_now
 from holdfast.loop.record import Summarising
 from holdfast.loop.recorded import recorded_ids
 from holdfast.loop.releasing import Releasing
+from holdfast.recording.frames import SCHEMA
+from holdfast.recording.log import PredictionLog
 from holdfast.recording.recorder import Recorder
 from holdfast.recording.spool import FileSpool
 from holdfast.records import RecordPolicy
@@ -190,6 +196,35 @@ def test_an_id_stays_as_it_is_recorded_when_the_policy_changes() -> None:
     found = recorded_ids(ids, [plain, hashing], log)
     assert found.to_list() == ["old-plain", old_hashed, "new", prediction, prediction + ":3"]
     assert recorded_ids(ids, [plain, plain], log) is ids
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_release_compares_inputs_that_were_recorded_alike(
+    world: World, tmp_path: Path, same: bool
+) -> None:
+    """Version 2 records what version 1 hashes: then only its own rows tell of its inputs."""
+    first = world.version
+    other = tmp_path / "2"
+    shutil.copytree(first.bundle_path, other)
+    if not same:
+        manifest = msgspec.structs.replace(read_manifest(other), record=RecordPolicy())
+        (other / "bundle.json").write_bytes(manifest.to_json())
+    second = msgspec.structs.replace(first, number=2, bundle_path=str(other))
+    log = PredictionLog(tmp_path / "log")
+    at = world.begin + timedelta(minutes=1)
+    rows = [("p-1", 1, "live"), ("p-1", 2, "shadow"), ("p-2", 2, "live"), ("p-3", 1, "live")]
+    frame = pl.DataFrame(
+        {"prediction_id": [row[0] for row in rows], "at": [at] * 4,
+         "version": [row[1] for row in rows], "role": [row[2] for row in rows]},
+        schema=SCHEMA,
+    )  # fmt: skip
+    log.write({"tiny": frame}, "r-1")
+    container = SimpleNamespace(log=log, version=lambda _, number: (first, second)[number - 1])
+    release = SimpleNamespace(model="tiny", started_at=world.begin, previous=1)
+    found = recorded_alike(container, release, second, at + timedelta(hours=1)).collect()
+    pairs = sorted(zip(found["prediction_id"], found["version"], strict=True))
+    live = [("p-1", 1), ("p-2", 2), ("p-3", 1)]
+    assert pairs == (live if same else [("p-1", 2), ("p-2", 2)])
 
 
 def test_the_policy_is_sealed_into_the_bundle(world: World) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from holdfast.errors import ConflictError, UnavailableError
 from holdfast.recording import segments
-from holdfast.recording.spool import RETRY_SECONDS, FileSpool, spool_bytes
+from holdfast.recording.spool import RETRY_SECONDS, FileSpool
+from holdfast.recording.spool_folder import spool_bytes
 
 MIB = 2**20
 

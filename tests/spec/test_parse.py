@@ -71,6 +71,7 @@ def test_durations_are_times_and_sizes_are_checked() -> None:
         ("record", {"redcat": {}}, "spec.unknown_key", ["record.redcat", "'redact'"]),
         ("record", {"sample": 1.5}, "spec.wrong_type", ["record.sample"]),
         ("record", {"sample_above": "much"}, "spec.wrong_value", ["record.sample_above"]),
+        ("serve", {"fsync": "0s"}, "spec.wrong_value", ["serve.fsync", "always"]),
         ("serve", {"fsync": "never"}, "spec.wrong_value", ["serve.fsync", "always"]),
         ("model", {"task": "guess"}, "spec.wrong_type", ["model.task"]),
         ("model", {"train": "train"}, "spec.wrong_type", ["model.train"]),

@@ -119,7 +119,7 @@ def _scores(found: pl.DataFrame, side: str, task: str, classes: int) -> NDArray[
     return np.array(rows, dtype=np.float64)
 
 
-def _recorded_alike(
+def recorded_alike(
     container: Container, release: Release, new: Version, until: datetime
 ) -> pl.LazyFrame:
     """The rows that users send, as the challenger's reference knows them.
@@ -150,7 +150,7 @@ def _breach(
     """
     reference = container.reference(new)
     features = [bins.column for bins in reference.bins if bins.column != "prediction"]
-    log = _recorded_alike(container, release, new, until)
+    log = recorded_alike(container, release, new, until)
     log = log.filter(pl.col("inputs").fill_null(value=True))
     names = log.collect_schema().names()
     if any(f"f_{name}" not in names for name in features):

@@ -15,7 +15,7 @@ from typing import Literal, Self
 from holdfast.recording import segments
 from holdfast.recording.folders import sync_folder
 from holdfast.recording.segment_file import SegmentFile
-from holdfast.recording.spool_folder import claim_folder, takes
+from holdfast.recording.spool_folder import claim_folder, segment_numbers, spool_bytes, takes
 from holdfast.recording.waiter import Waiter
 from holdfast.records.prediction import PredictionBatch
 
@@ -71,7 +71,7 @@ class FileSpool:
         self._lock = threading.Lock()
         self._segment: SegmentFile | None = None
         self._retired: list[SegmentFile] = []
-        self._number = max(_numbers(self._folder), default=0)
+        self._number = max(segment_numbers(self._folder), default=0)
         self._unsynced = self._unnamed = self._closed = False
         self._healthy = True
         self._lost = 0
@@ -239,7 +239,8 @@ class FileSpool:
             if now >= due or self._waiting:
                 due = now + interval
                 self._sync()
-            self._probe()
+            with contextlib.suppress(OSError):  # whatever the disk does, the thread goes on
+                self._probe()
             self._tell(self._used, self._healthy)
 
     def _sync(self) -> None:
@@ -289,16 +290,3 @@ class FileSpool:
         healthy = fits and takes(self._folder, wanted)
         with self._lock:
             self._healthy |= healthy
-
-
-def spool_bytes(folder: Path) -> int:
-    """Bytes of all segments under a folder of the spool."""
-    total = 0
-    for path in folder.glob(f"*/*{segments.SUFFIX}"):
-        with contextlib.suppress(FileNotFoundError):
-            total += path.stat().st_size
-    return total
-
-
-def _numbers(folder: Path) -> list[int]:
-    return [int(path.stem) for path in folder.glob(f"*{segments.SUFFIX}") if path.stem.isdigit()]

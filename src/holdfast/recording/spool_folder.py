@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from holdfast.errors import ConflictError, UnavailableError
+from holdfast.recording import segments
 from holdfast.recording.folders import FolderLock
 
 PROBE = "probe"
@@ -56,3 +57,17 @@ def takes(folder: Path, size: int) -> bool:
         with contextlib.suppress(OSError):
             path.unlink(missing_ok=True)
     return True
+
+
+def spool_bytes(folder: Path) -> int:
+    """Bytes of all segments under a folder of the spool."""
+    total = 0
+    for path in folder.glob(f"*/*{segments.SUFFIX}"):
+        with contextlib.suppress(OSError):
+            total += path.stat().st_size
+    return total
+
+
+def segment_numbers(folder: Path) -> list[int]:
+    """Numbers of the segments in a writer's folder."""
+    return [int(path.stem) for path in folder.glob(f"*{segments.SUFFIX}") if path.stem.isdigit()]

@@ -170,10 +170,12 @@ def _policy_faults(spec: Spec) -> Iterator[Fault]:
 
 def _recording_faults(spec: Spec) -> Iterator[Fault]:
     if spec.serve.fsync != "always":
+        fix = "Write a duration such as 50ms, or always."
         try:
-            parse_duration(spec.serve.fsync)
+            if not parse_duration(spec.serve.fsync):
+                yield "serve.fsync", "no time at all is 'always'", fix
         except ValueError as error:
-            yield "serve.fsync", f"{error}", "Write a duration such as 50ms, or always."
+            yield "serve.fsync", f"{error}", fix
     columns = [*spec.data.features, *filter(None, [spec.data.id])]
     for name, how in spec.record.redact.items():
         if name not in columns:
