@@ -216,7 +216,7 @@ def test_a_release_compares_inputs_that_were_recorded_alike(
     frame = pl.DataFrame(
         {"prediction_id": [row[0] for row in rows], "at": [at] * 4,
          "version": [row[1] for row in rows], "role": [row[2] for row in rows]},
-        schema=SCHEMA,
+        schema={name: SCHEMA[name] for name in ("prediction_id", "at", "version", "role")},
     )  # fmt: skip
     log.write({"tiny": frame}, "r-1")
     container = SimpleNamespace(log=log, version=lambda _, number: (first, second)[number - 1])
