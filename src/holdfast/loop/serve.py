@@ -25,6 +25,7 @@ from holdfast.records import Arm, Route
 from holdfast.serving.follow import ControlAddress
 from holdfast.serving.loader import bundle_loader
 from holdfast.serving.options import ServeOptions
+from holdfast.serving.platforms import Platform, find_bundle, read_platform
 from holdfast.serving.process import serve
 from holdfast.spec import FILE_NAME, Serve, load_spec, parse_duration, parse_size
 
@@ -33,10 +34,11 @@ if TYPE_CHECKING:
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``holdfast serve`` was asked; what is None comes from the spec.
+    """What ``holdfast serve`` was asked; what is None comes from the platform, then the spec.
 
     Args:
-        bundle: folder of a bundle or ``models:/name@alias``; follows the control plane without.
+        bundle: folder of a bundle or ``models:/name@alias``; without, the one that the platform
+            put here is served, and without that the control plane followed.
         ready_file: where to write the URLs once it listens.
     """
 
@@ -96,23 +98,37 @@ def _spool(
 
 
 def _options(settings: Settings, declared: Serve, asked: Request) -> ServeOptions:
+    platform = read_platform(os.environ)
+
     def chosen(name: str) -> object:
-        given = getattr(asked, name)
-        return getattr(declared, name) if given is None else given
+        for source in (asked, platform):
+            if (given := getattr(source, name, None)) is not None:
+                return given
+        return getattr(declared, name)
 
     token = settings.token
+    bundle = asked.bundle or _platform_bundle(settings, platform)
     follow = ControlAddress(url=control_url(settings), token=token or "")
     options = ServeOptions(
         server=os.environ.get("HOLDFAST_SERVER") or socket.gethostname(),
         home=settings.home,
-        control=None if asked.bundle else follow,
-        routes=[_fixed(settings, asked.bundle)] if asked.bundle else [],
+        control=None if bundle else follow,
+        routes=[_fixed(settings, bundle)] if bundle else [],
         spool_full=declared.spool_full,
         tokens=[hashlib.sha256(token.encode()).hexdigest()] if token else [],
+        anonymous=bool(platform.name),
         ready_file=asked.ready_file,
+        platform=platform,
     )
     changes = {name: chosen(name) for name in ("host", "port", "metrics_port", "workers")}
     return _replaced(options, changes)
+
+
+def _platform_bundle(settings: Settings, platform: Platform) -> str | None:
+    """The bundle that the platform put here, unless a control plane is named."""
+    if platform.model is None or settings.control_url is not None:
+        return None
+    return str(find_bundle(platform.model))
 
 
 def _replaced(options: ServeOptions, changes: dict[str, object]) -> ServeOptions:

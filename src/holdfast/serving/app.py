@@ -9,52 +9,64 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 from fastapi import FastAPI
 
 from holdfast.errors import HoldfastError
-from holdfast.serving import invocations, v1, v2
+from holdfast.serving import clouds, invocations, v1, v2
 from holdfast.serving.docs import create_docs
+from holdfast.serving.media import wanted
+from holdfast.serving.platforms import Platform
 from holdfast.serving.problems import Contract, from_error, problem
 from holdfast.serving.requests import Receive, Request, Response, Scope, Send
 from holdfast.serving.server import ModelServer
 
 _READ = ("GET", "HEAD")
+_SCORE = ("POST",)
 _OPEN = frozenset({"/", "/ping", "/health", "/v2/health/live", "/v2/health/ready"})
 _ALIVE = Response(200, b'{"status":"alive"}')
 
 
+Score = Callable[[Request], Awaitable[Response]]
+
+
 class Target(NamedTuple):
-    """What a path means: one of ``answer`` (a GET) and ``score`` (a POST)."""
+    """What a path means: ``answer`` to a GET, ``score`` to a POST."""
 
     contract: Contract
     methods: tuple[str, ...]
     answer: Callable[[], Response] | None = None
-    name: str = ""
-    version: str | None = None
+    score: Score | None = None
 
 
-def create_app(server: ModelServer, *, tokens: Sequence[str] = ()) -> Application:
+def create_app(
+    server: ModelServer, *, tokens: Sequence[str] = (), platform: Platform | None = None
+) -> Application:
     """The data plane as one ASGI application.
 
     Args:
         server: what answers.
         tokens: SHA-256 hex digests of the bearer tokens that may score; empty: everybody may.
+        platform: whose paths are answered beside those of every contract.
     """
-    return Application(server, create_docs(server), tokens)
+    platform = platform or Platform()
+    return Application(server, create_docs(server, platform), tokens, platform)
 
 
 class Application:
     """See :func:`create_app`."""
 
-    def __init__(self, server: ModelServer, docs: FastAPI, tokens: Sequence[str]) -> None:
+    def __init__(
+        self, server: ModelServer, docs: FastAPI, tokens: Sequence[str], platform: Platform
+    ) -> None:
         self._server = server
         self._docs = docs
         self._tokens = tuple(token.encode() for token in tokens)
+        self._open = _OPEN | {platform.health}
         self._fixed: dict[str, Target] = {
-            "/invocations": Target("mlflow", ("POST",)),
+            "/invocations": Target("mlflow", _SCORE, None, _invocations(server, platform)),
             "/ping": Target("mlflow", _READ, lambda: invocations.ping(server)),
             "/health": Target("mlflow", _READ, lambda: invocations.ping(server)),
             "/version": Target("mlflow", _READ, invocations.version),
@@ -64,7 +76,12 @@ class Application:
             "/v2/": Target("v2", _READ, v2.server_metadata),
             "/v2/health/live": Target("v2", _READ, lambda: v2.health(server, ready=False)),
             "/v2/health/ready": Target("v2", _READ, lambda: v2.health(server, ready=True)),
+            "/score": Target("azure", _SCORE, None, lambda request: clouds.azure(server, request)),
+            "/execution-parameters": Target(
+                "mlflow", _READ, lambda: clouds.execution_parameters(server)
+            ),
         }
+        self._fixed |= _vertex(server, platform)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -78,7 +95,7 @@ class Application:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
         target = self._fixed.get(path) or self._find(path)
-        if self._tokens and path not in _OPEN and not self._allowed(scope):
+        if self._tokens and path not in self._open and not self._allowed(scope):
             contract = target.contract if target else _contract(path)
             response = problem(contract, 401, "a bearer token is needed")
         elif target is None:
@@ -88,44 +105,39 @@ class Application:
             response = problem(target.contract, 405, "this method is not allowed here")
             allow = ", ".join(target.methods).encode()
             response = response._replace(headers=((b"allow", allow),))
-        elif target.answer is not None:
+        elif target.answer is not None and (target.score is None or scope["method"] in _READ):
             response = _try(target.contract, target.answer)
             if scope["method"] == "HEAD":
                 response = response._replace(body=b"")
         else:
-            response = await self._score(target, Request(scope, receive, self._server.limits))
+            assert target.score is not None
+            request = Request(scope, receive, self._server.limits)
+            response = await self._score(target.contract, target.score, request)
         await response.send(send, close=self._server.draining or response.status in (408, 413))
 
-    async def _score(self, target: Target, request: Request) -> Response:
+    async def _score(self, contract: Contract, score: Score, request: Request) -> Response:
         server = self._server
         started = time.perf_counter()
         if server.in_flight >= server.limits.in_flight:
-            response = problem(target.contract, 503, "too many requests are being answered")
+            response = problem(contract, 503, "too many requests are being answered")
         else:
             server.in_flight += 1
             server.metrics.in_flight.inc()
             try:
-                response = await self._handle(target, request)
+                response = await score(request)
             except Exception as error:  # noqa: BLE001 (whatever it is, the caller gets JSON)
-                response = from_error(target.contract, error)
+                response = from_error(contract, error)
             finally:
                 server.in_flight -= 1
                 server.metrics.in_flight.dec()
         server.metrics.request(
             response.model,
             response.version,
-            target.contract,
+            contract,
             response.status,
             time.perf_counter() - started,
         )
         return response
-
-    async def _handle(self, target: Target, request: Request) -> Response:
-        if target.contract == "mlflow":
-            return await invocations.invocations(self._server, request)
-        if target.contract == "v1":
-            return await v1.predict(self._server, request)
-        return await v2.infer(self._server, request, target.name, target.version)
 
     def _find(self, path: str) -> Target | None:
         """Paths that name a model."""
@@ -141,7 +153,7 @@ class Application:
         if "/" in rest or not rest:
             return _nothing("v1")
         if rest.endswith(v1.PREDICT):
-            return Target("v1", ("POST",))
+            return Target("v1", _SCORE, None, lambda request: v1.predict(self._server, request))
         return Target("v1", _READ, lambda: v1.model(self._server, rest))
 
     def _find_v2(self, parts: list[str]) -> Target:
@@ -150,7 +162,9 @@ class Application:
             version = parts[1]
             parts = parts[2:]
         if parts == ["infer"]:
-            return Target("v2", ("POST",), None, name, version)
+            return Target(
+                "v2", _SCORE, None, lambda request: v2.infer(server, request, name, version)
+            )
         if parts == ["ready"]:
             return Target("v2", _READ, lambda: v2.model_ready(server, name, version))
         if not parts and name:
@@ -163,6 +177,32 @@ class Application:
         given = hashlib.sha256(token.strip()).hexdigest().encode()
         fits = [hmac.compare_digest(given, known) for known in self._tokens]
         return kind.lower() == b"bearer" and any(fits)
+
+
+def _invocations(server: ModelServer, platform: Platform) -> Score:
+    default = wanted(platform.accept.encode())
+    if platform.name == "sagemaker":
+        return lambda request: clouds.sagemaker(server, request, default)
+    return lambda request: invocations.invocations(server, request, default)
+
+
+def _vertex(server: ModelServer, platform: Platform) -> dict[str, Target]:
+    """The paths that Vertex AI chose; it may choose one for both."""
+
+    def health() -> Response:
+        return clouds.vertex_health(server)
+
+    def predict(request: Request) -> Awaitable[Response]:
+        return clouds.vertex(server, request)
+
+    if platform.health is not None and platform.health == platform.predict:
+        return {platform.health: Target("vertex", (*_READ, *_SCORE), health, predict)}
+    paths = {}
+    if platform.health is not None:
+        paths[platform.health] = Target("vertex", _READ, health)
+    if platform.predict is not None:
+        paths[platform.predict] = Target("vertex", _SCORE, None, predict)
+    return paths
 
 
 def _contract(path: str) -> Contract:

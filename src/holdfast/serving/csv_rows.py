@@ -1,4 +1,6 @@
-"""Rows as CSV: a line of column names, then one line a row; an empty cell is null."""
+"""Rows as CSV: a line of column names, unless told otherwise, then one line a row; an empty cell
+is null.
+"""
 
 from __future__ import annotations
 
@@ -35,17 +37,23 @@ def _flag(text: str) -> bool:
 _PARSERS: dict[str, Callable[[str], Any]] = {"double": _number, "long": _whole, "boolean": _flag}
 
 
-def read_csv(body: bytes, converter: Converter) -> Rows:
+def read_csv(body: bytes, converter: Converter, *, header: bool = True) -> Rows:
     """CSV has no types, so cells are read as the signature's types.
+
+    Args:
+        body: the text, in UTF-8.
+        converter: of the model.
+        header: whether the first line names the columns; they are the signature's otherwise.
 
     Raises:
         RequestError: when it is no CSV, or a cell does not fit.
     """
     try:
         reader = csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
-        names, *lines = [line for line in reader if line] or [[]]
+        lines = [line for line in reader if line]
     except (UnicodeDecodeError, csv.Error):
         raise RequestError("request.malformed", "the body is not valid CSV", "Use UTF-8") from None
+    names = (lines.pop(0) if lines else []) if header else list(converter.names)
     kinds = {field.name: field.type for field in converter.signature.inputs}
     parsers = [_PARSERS.get(kinds.get(name, "string"), str) for name in names]
     rows: list[Any] = []

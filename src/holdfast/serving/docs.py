@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from holdfast.serving.openapi import document
+from holdfast.serving.platforms import Platform
 from holdfast.serving.server import ModelServer
 
 _STATIC = {"swagger-ui.css": "text/css", "swagger-ui-bundle.js": "text/javascript"}
@@ -38,7 +39,7 @@ _POLICY = (
 _CACHE = {"Cache-Control": "public, max-age=86400"}
 
 
-def create_docs(server: ModelServer) -> FastAPI:
+def create_docs(server: ModelServer, platform: Platform) -> FastAPI:
     """The FastAPI application behind the scoring handlers."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
@@ -58,11 +59,11 @@ def create_docs(server: ModelServer) -> FastAPI:
 
     @app.get("/openapi.json", include_in_schema=False)
     def openapi() -> Response:
-        body = msgspec.json.encode(document(server))
+        body = msgspec.json.encode(document(server, platform))
         return Response(body, media_type="application/json")
 
     app.exception_handler(HTTPException)(_plain_error)
-    app.openapi = lambda: document(server)  # type: ignore[method-assign]
+    app.openapi = lambda: document(server, platform)  # type: ignore[method-assign]
     return app
 
 

@@ -2,53 +2,73 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from typing import Any
 
 from holdfast.errors import RequestError
 from holdfast.serving.about import VERSION
 from holdfast.serving.converter import Converter, Rows
 from holdfast.serving.csv_rows import read_csv
-from holdfast.serving.payload import (
-    check_media_type,
-    predictions,
-    read_inputs,
-    read_instances,
-    read_object,
-    respond,
-)
+from holdfast.serving.json_lines import read_lines
+from holdfast.serving.media import Form, form_of, wanted
+from holdfast.serving.parquet import read_parquet
+from holdfast.serving.payload import predictions, read_inputs, read_instances, read_object, respond
 from holdfast.serving.problems import problem
 from holdfast.serving.requests import TEXT, Request, Response
-from holdfast.serving.server import ModelServer
+from holdfast.serving.server import Answer, ModelServer
+from holdfast.serving.written import KINDS, write_csv, write_lines
 
 _ALIVE = Response(200, b"", TEXT)
-_CSV = b"text/csv"
 _FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
+# A text, whole or cut off, or NaN outside of one; possessive, so that no body takes long.
+_NAN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|NaN', re.DOTALL)
 
 
-async def invocations(server: ModelServer, request: Request) -> Response:
-    """Scores rows in any of MLflow's JSON forms, or CSV.
+async def invocations(server: ModelServer, request: Request, default: Form = "json") -> Response:
+    """Scores rows in any of MLflow's JSON forms, CSV, JSON lines or Parquet.
+
+    Args:
+        server: what answers.
+        request: the rows; its Accept header chooses the form of the answer.
+        default: the form of the answer for who accepts anything.
 
     Raises:
         HoldfastError: when they cannot be answered.
     """
-    csv = request.media_type == _CSV
-    if not csv:
-        check_media_type(request)
+    form, header = form_of(request)
+    accepted = wanted(request.headers.get(b"accept"), default)
     live = server.pick(request.text(b"x-holdfast-model") or request.query("model"))
     body = await request.body()
-    read = read_csv if csv else read_json
-    rows = await server.parse(len(body), lambda: read(body, live.converter))
-    answer = await server.answer(live, rows, request)
-    return respond(answer, request, predictions(answer))
+    converter = live.converter
+    if form == "json":
+        rows = await server.parse(len(body), lambda: read_json(body, converter))
+    elif form == "csv":
+        rows = await server.parse(len(body), lambda: read_csv(body, converter, header=header))
+    elif form == "lines":
+        rows = await server.parse(len(body), lambda: read_lines(body, converter))
+    else:
+        rows = await asyncio.to_thread(read_parquet, body, converter, server.limits)
+    return _write(accepted, await server.answer(live, rows, request), request)
+
+
+def _write(form: Form, answer: Answer, request: Request) -> Response:
+    if form == "json":
+        return respond(answer, request, predictions(answer))
+    body = write_csv(answer) if form == "csv" else write_lines(answer)
+    return respond(answer, request, body)._replace(kind=KINDS[form])
 
 
 def read_json(body: bytes, converter: Converter) -> Rows:
     """Rows of one of MLflow's JSON forms.
 
+    MLflow's own client writes a missing number as a bare NaN, which is no JSON. Only when the body
+    is none because of that, NaN is read as null.
+
     Raises:
         RequestError: when there is not exactly one form, or a cell is wrong.
     """
-    given = read_object(body)
+    given = read_tolerant(body)
     forms = [form for form in _FORMS if form in given]
     if len(forms) != 1 or given.keys() - {*forms, "params"}:
         raise RequestError(
@@ -56,11 +76,10 @@ def read_json(body: bytes, converter: Converter) -> Rows:
             "the body must have exactly one of " + ", ".join(_FORMS),
             "See /docs for examples",
         )
-    if given.get("params"):
-        raise RequestError("request.params", "this model takes no params", "Leave them out")
+    refuse_params(given.get("params"))
     data = given[forms[0]]
     if forms[0] == "dataframe_split":
-        return _read_split(data, converter)
+        return read_split(data, converter)
     if forms[0] == "dataframe_records":
         if type(data) is not list:
             raise RequestError(
@@ -70,7 +89,43 @@ def read_json(body: bytes, converter: Converter) -> Rows:
     return (read_instances if forms[0] == "instances" else read_inputs)(data, converter)
 
 
-def _read_split(data: Any, converter: Converter) -> Rows:
+def read_tolerant(body: bytes) -> dict[str, Any]:
+    """A JSON object in which NaN counts as null.
+
+    >>> read_tolerant(b'{"a": [NaN, "NaN"]}')
+    {'a': [None, 'NaN']}
+
+    Raises:
+        RequestError: when it is not one even so.
+    """
+    try:
+        return read_object(body)
+    except RequestError:
+        if b"NaN" not in body:
+            raise
+    return read_object(_NAN.sub(lambda found: _null(found[0]), body))
+
+
+def _null(token: bytes) -> bytes:
+    return b"null" if token == b"NaN" else token
+
+
+def refuse_params(params: Any) -> None:
+    """Refuses params that ask for something.
+
+    Raises:
+        RequestError: when there are any.
+    """
+    if params is not None and params != {}:
+        raise RequestError("request.params", "this model takes no params", "Leave them out")
+
+
+def read_split(data: Any, converter: Converter) -> Rows:
+    """Rows as ``{"columns": […], "data": [[…]]}``.
+
+    Raises:
+        RequestError: when they are not, or a cell is wrong.
+    """
     if type(data) is not dict or data.keys() - {"columns", "data", "index"}:
         raise _wrong_split()
     names, rows = data.get("columns", list(converter.names)), data.get("data")

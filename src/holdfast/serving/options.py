@@ -15,6 +15,7 @@ from holdfast.errors import UsageError
 from holdfast.records import Route
 from holdfast.serving.follow import ControlAddress
 from holdfast.serving.limits import Limits
+from holdfast.serving.platforms import Platform
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,7 @@ class ServeOptions:
         drain: seconds between failing readiness and refusing connections.
         grace: seconds that requests get to finish.
         limits: bounds on requests.
+        platform: whose paths are answered beside those of every contract.
     """
 
     server: str
@@ -55,6 +57,7 @@ class ServeOptions:
     drain: float = 0.0
     grace: float = 25.0
     limits: Limits = field(default_factory=Limits)
+    platform: Platform = field(default_factory=Platform)
 
 
 def check_exposure(options: ServeOptions) -> None:

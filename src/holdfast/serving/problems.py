@@ -10,7 +10,7 @@ import msgspec
 from holdfast.errors import BundleError, HoldfastError, RequestError
 from holdfast.serving.requests import Response
 
-Contract = Literal["mlflow", "v1", "v2", "other"]
+Contract = Literal["mlflow", "v1", "v2", "vertex", "azure", "other"]
 
 _log = logging.getLogger("holdfast.serving")
 _MLFLOW_CODES = {

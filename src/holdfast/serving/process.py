@@ -159,7 +159,7 @@ class _Life:
     async def run(self, listening: socket.socket) -> None:
         """Listens at once, loads meanwhile; readiness says when there is a model."""
         config = uvicorn.Config(
-            create_app(self._server, tokens=self._options.tokens),
+            create_app(self._server, tokens=self._options.tokens, platform=self._options.platform),
             http="httptools",
             ws="none",
             lifespan="off",
