@@ -1,8 +1,20 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from holdfast.errors import RequestError
+from holdfast.serving.invocations import read_tolerant
+
+JSON = st.recursive(
+    st.none() | st.integers(-(2**63), 2**63) | st.floats(allow_infinity=False) | st.text(),
+    lambda below: st.lists(below, max_size=4) | st.dictionaries(st.text(), below, max_size=4),
+)
 
 
 def post(toys: Any, body: Any, task: str = "binary", headers: Any = None) -> Any:
@@ -92,5 +104,102 @@ def test_version_and_ping(toys: Any) -> None:
         assert answered.body
         answered = await stand.call("HEAD", "/ping")
         assert (answered.status, answered.body) == (200, b"")
+
+    toys.run(scene())
+
+
+def test_csv_without_a_header_line(toys: Any) -> None:
+    kind = {"content-type": "text/csv; header=absent"}
+    cells = b"1.5,40,3,True,Oslo,2024-05-01T10:00:00Z\n"
+    assert post(toys, cells * 2, "regression", kind).json == {"predictions": [44.5, 44.5]}
+    for wrong in (CSV, b"", cells + b"1,2\n"):
+        assert post(toys, wrong, headers=kind).status == 400
+
+
+def test_json_lines(toys: Any) -> None:
+    kind = {"content-type": "application/jsonlines"}
+    row = msgspec.json.encode(toys.ROW)
+    cells = msgspec.json.encode(list(toys.ROW.values()))
+    for body in (row + b"\n" + row, row + b"\r\n\n" + row + b"\n", cells + b"\n" + cells):
+        assert post(toys, body, "regression", kind).json == {"predictions": [44.5, 44.5]}
+    for wrong in (
+        b"",
+        b"\n",
+        b"{",
+        row + b"\n{}",
+        row + b"\n1",
+        b"[1]",
+        row.replace(b"1.5", b"NaN"),
+    ):
+        assert post(toys, wrong, headers=kind).status == 400, wrong
+
+
+def test_answers_in_the_form_that_is_accepted(toys: Any) -> None:
+    body = {"instances": [toys.ROW, toys.ROW]}
+    csv, lines = {"accept": "text/csv"}, {"accept": "application/jsonlines"}
+    answered = post(toys, body, "regression", csv)
+    assert answered.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answered.body == b"44.5\n44.5\n"
+    label, share = post(toys, body, "binary", csv).body.splitlines()[0].split(b",")
+    assert (label, float(share)) == (b"true", pytest.approx(0.609, abs=1e-3))
+    assert len(post(toys, body, "multiclass", csv).body.splitlines()[1].split(b",")) == 4
+    answered = post(toys, body, "binary", lines)
+    assert answered.headers["content-type"] == "application/jsonlines"
+    rows = [msgspec.json.decode(line) for line in answered.body.splitlines()]
+    assert rows == post(toys, body, "binary").json["predictions"]
+    assert post(toys, body, "regression", lines).body == b"44.5\n44.5\n"
+    refused = post(toys, body, "regression", {"accept": "image/png"})
+    assert (refused.status, refused.json.keys()) == (406, {"error_code", "message"})
+
+
+def test_an_answer_that_is_no_number_is_null(toys: Any) -> None:
+    async def scene() -> None:
+        stand = toys.Stand()
+        await stand.live("regression", shift=float("nan"))
+        body = {"instances": [toys.ROW]}
+        assert (await stand.call("POST", "/invocations", body)).body == b'{"predictions":[null]}'
+        for accept, text in (("text/csv", b'""\n'), ("application/jsonlines", b"null\n")):
+            answered = await stand.call("POST", "/invocations", body, {"accept": accept})
+            assert answered.body == text
+
+    toys.run(scene())
+
+
+def test_nan_is_null_as_mlflows_client_writes_it(toys: Any) -> None:
+    body = json.dumps({"dataframe_records": [{**toys.ROW, "amount": float("nan"), "city": "NaN"}]})
+    expected = {"dataframe_records": [{**toys.ROW, "amount": None, "city": "NaN"}]}
+    assert post(toys, body.encode()).json == post(toys, expected).json
+    for wrong in ("Infinity", "-Infinity", "-NaN", "NaNNaN", "nan", "1e999"):
+        assert post(toys, body.replace("NaN", wrong, 1).encode()).status == 400
+    # a column that may not be null
+    body = json.dumps({"dataframe_records": [{**toys.ROW, "age": float("nan")}]})
+    assert "null" in post(toys, body.encode()).json["message"]
+
+
+@settings(max_examples=200, deadline=None)
+@given(value=JSON)
+def test_tolerant_reading_changes_nothing_but_nan(value: Any) -> None:
+    text = json.dumps({"a": value}).encode()
+    expected = json.loads(text, parse_constant=lambda _: None)
+    assert read_tolerant(text) == expected
+
+
+@pytest.mark.parametrize(
+    "body", [b'"' + rb"\"" * 400_000 + b"NaN", b'NaN"' * 200_001, b"NaN\\" * 9]
+)
+def test_tolerant_reading_is_not_slow_on_purpose(body: bytes) -> None:
+    with pytest.raises(RequestError):
+        read_tolerant(body)
+
+
+def test_a_body_of_no_type_is_json(toys: Any) -> None:
+    async def scene() -> None:
+        stand = toys.Stand()
+        await stand.live()
+        body = msgspec.json.encode({"instances": [toys.ROW]})
+        sent = {"content-type": ""}
+        assert (await stand.call("POST", "/invocations", body, sent)).status == 200
+        refused = await stand.call("POST", "/invocations", CSV, sent)
+        assert (refused.status, refused.json["error_code"]) == (400, "BAD_REQUEST")
 
     toys.run(scene())

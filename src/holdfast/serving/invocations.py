@@ -12,7 +12,6 @@ from holdfast.serving.converter import Converter, Rows
 from holdfast.serving.csv_rows import read_csv
 from holdfast.serving.json_lines import read_lines
 from holdfast.serving.media import Form, form_of, wanted
-from holdfast.serving.parquet import read_parquet
 from holdfast.serving.payload import predictions, read_inputs, read_instances, read_object, respond
 from holdfast.serving.problems import problem
 from holdfast.serving.requests import TEXT, Request, Response
@@ -48,7 +47,7 @@ async def invocations(server: ModelServer, request: Request, default: Form = "js
     elif form == "lines":
         rows = await server.parse(len(body), lambda: read_lines(body, converter))
     else:
-        rows = await asyncio.to_thread(read_parquet, body, converter, server.limits)
+        rows = await asyncio.to_thread(server.parquet.read, body, converter)
     return _write(accepted, await server.answer(live, rows, request), request)
 
 

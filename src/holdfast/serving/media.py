@@ -67,7 +67,7 @@ def wanted(accept: bytes | None, default: Form = "json") -> Form:
     Raises:
         RequestError: with status 406, when none of them is accepted.
     """
-    if accept is None or accept == b"*/*":
+    if not accept or accept == b"*/*":
         return default
     if accept == JSON:
         return "json"

@@ -25,6 +25,7 @@ from holdfast.serving.limits import Limits
 from holdfast.serving.loader import Load
 from holdfast.serving.metrics import Metrics
 from holdfast.serving.mirror import Mirror, Work
+from holdfast.serving.parquet import ParquetReader
 from holdfast.serving.requests import Request
 from holdfast.serving.router import LiveRoute, Loaded
 from holdfast.serving.routes import Routes
@@ -69,6 +70,7 @@ class ModelServer:
         self.name = name
         self.limits = limits or Limits()
         self.metrics = metrics or Metrics()
+        self.parquet = ParquetReader(self.limits)
         self.routes = Routes(load, self.limits, self.metrics)
         self.draining = False
         self.in_flight = 0
@@ -251,6 +253,7 @@ class ModelServer:
         except TimeoutError:
             pass
         await asyncio.sleep(0)  # the last records are delivered by the loop
+        self.parquet.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
