@@ -18,4 +18,7 @@ if [ ! -x "$mlflow/bin/mlflow" ]; then
 fi
 export HOLDFAST_TEST_MLFLOW_PYTHON="$PWD/$mlflow/bin/python"
 
+scripts/clients-clouds.sh
+export HOLDFAST_TEST_CLOUDS="$PWD/.venv-clouds"
+
 .venv/bin/pytest -m "heavy or browser or postgres"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from holdfast.serving.router import LiveRoute, Loaded
 
@@ -50,16 +51,6 @@ PROBLEMS: Json = {
         ["error_code", "message"],
     ),
 }
-
-
-_SPLIT = closed(
-    {
-        "columns": items({"type": "string"}),
-        "data": {**items({"type": "array"}), "minItems": 1},
-        "index": {},
-    },
-    ["data"],
-)
 
 
 def sample_row(loaded: Loaded) -> Json:
@@ -133,7 +124,7 @@ def score(live: list[LiveRoute]) -> Json:
     forms = [form for route in live for form in _mlflow_forms(route)]
     for route in live:
         forms.append(_with_params("input_data", ref(f"{route.model}.Rows")))
-        forms.append(_with_params("input_data", _SPLIT))
+        forms.append(_with_params("input_data", _split(route)))
         forms.append(_with_params("data", ref(f"{route.model}.Rows")))
     examples = {
         route.model: {"value": {"input_data": [sample_row(route.champion)]}} for route in live
@@ -166,14 +157,38 @@ def vertex(live: list[LiveRoute]) -> Json:
 
 def _mlflow_forms(route: LiveRoute) -> list[Json]:
     rows, row = ref(f"{route.model}.Rows"), ref(f"{route.model}.Row")
-    names = [field.name for field in route.champion.signature.inputs]
-    columns = closed({name: {"type": "array", "minItems": 1} for name in names}, names)
+    cells = _cells(route)
+    columns = closed({name: _exactly([cell]) for name, cell in cells.items()}, list(cells))
+    columns["description"] = "a list for each column, all of one length; here one row"
     return [
         _with_params("dataframe_records", rows),
-        _with_params("dataframe_split", _SPLIT),
+        _with_params("dataframe_split", _split(route)),
         _with_params("instances", rows),
         _with_params("inputs", {"anyOf": [rows, row, columns]}),
     ]
+
+
+def _split(route: LiveRoute) -> Json:
+    cells = _cells(route)
+    data = {**items(_exactly(list(cells.values()))), "minItems": 1}
+    columns = {"const": list(cells), "description": "in any order; the cells in the same"}
+    return closed({"columns": columns, "data": data, "index": {}}, ["data"])
+
+
+def _cells(route: LiveRoute) -> Json:
+    row = f"#/components/schemas/{route.model}.Row/properties"
+    names = [field.name for field in route.champion.signature.inputs]
+    return {name: {"$ref": f"{row}/{_pointer(name)}"} for name in names}
+
+
+def _pointer(name: str) -> str:
+    """A name within a reference: escaped as RFC 6901 and RFC 3986 say."""
+    return quote(name.replace("~", "~0").replace("/", "~1"), safe="")
+
+
+def _exactly(cells: list[Json]) -> Json:
+    """Schema of a list of just these."""
+    return {"type": "array", "prefixItems": cells, "minItems": len(cells), "maxItems": len(cells)}
 
 
 def _with_params(name: str, schema: Json) -> Json:
