@@ -1,4 +1,4 @@
-"""A real ``holdfast serve``, called by clients that others wrote, as their platforms call it.
+"""A real ``holdfast serve``, called as its pages say, and by clients that others wrote.
 
 scripts/clients-clouds.sh installs the clients; scripts/heavy.sh names them in
 ``HOLDFAST_TEST_CLOUDS`` and ``HOLDFAST_TEST_MLFLOW_PYTHON``.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import cloudpickle
+import httpx
 import numpy as np
 import polars as pl
 import pytest
@@ -38,7 +40,7 @@ ROWS = [
 ]
 HOLDFAST = Path(sys.executable).with_name("holdfast")
 CLIENTS = Path(__file__).with_name("clients")
-GUIDE = Path(__file__).parents[2] / "docs" / "contracts" / "azure-ml.md"
+PAGES = Path(__file__).parents[2] / "docs" / "contracts"
 
 
 class Late:
@@ -103,17 +105,23 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
             cwd=tmp_path, env={**os.environ, **environment},
         )  # fmt: skip
         running.append(server)
-        deadline = time.monotonic() + 120
-        while not ready.exists():
-            assert server.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        return str(json.loads(ready.read_text())["url"]).rpartition(":")[2]
+        wait_for(server, ready.exists)
+        url = str(json.loads(ready.read_text())["url"])
+        wait_for(server, lambda: httpx.get(f"{url}/v2/health/ready", timeout=60).is_success)
+        return url.rpartition(":")[2]
 
     yield start
     for server in running:
         server.send_signal(signal.SIGTERM)
         assert server.wait(60) == 0
+
+
+def wait_for(server: subprocess.Popen[bytes], true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not true():
+        assert server.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def clouds(name: str) -> Path:
@@ -136,6 +144,37 @@ def shares(answer: Any) -> list[float]:
     return [row["probability"] for row in answer["predictions"]]
 
 
+@pytest.mark.parametrize("page", sorted(path.stem for path in PAGES.glob("[a-z]*.md")))
+def test_what_the_pages_show(page: str, late: Late, serve: Serve, tmp_path: Path) -> None:
+    """Each ``curl`` gives what is shown, on the server that the page starts."""
+    commands = [
+        block.removeprefix("$ ").replace("\\\n", " ")
+        for block in blocks(PAGES / f"{page}.md", "console")
+    ]
+    starts = [command for command in commands if "holdfast serve" in command]
+    calls = [command.splitlines() for command in commands if "curl" in command]
+    assert calls
+    if starts:
+        shutil.copytree(late.bundle, tmp_path / "ml" / "model")
+        places = starts[0].replace("/srv/ml", f"{tmp_path}/ml").split()
+        environment = dict(word.split("=", 1) for word in places if word[0].isupper())
+        environment = {name: "0" if v == "8080" else v for name, v in environment.items()}
+        port = serve(*(["--port", "0"] if "--port" in places else []), **environment)
+    else:
+        port = serve(str(late.bundle))
+    for call, *shown in calls:
+        command = call.replace("127.0.0.1:8080", f"127.0.0.1:{port}")
+        done = subprocess.run(
+            ["bash", "-c", command], capture_output=True, text=True, check=True, timeout=60
+        )
+        assert rounded(done.stdout) == rounded("\n".join(shown))
+
+
+def rounded(text: str) -> str:
+    """A page shows four digits of a probability."""
+    return re.sub(r"0\.\d+", lambda number: f"{float(number[0]):.3f}", text).strip()
+
+
 def test_mlflows_scoring_client(late: Late, serve: Serve) -> None:
     python = os.environ.get("HOLDFAST_TEST_MLFLOW_PYTHON")
     if python is None:
@@ -152,7 +191,7 @@ def test_mlflows_scoring_client(late: Late, serve: Serve) -> None:
 
 def test_boto3(late: Late, serve: Serve, tmp_path: Path) -> None:
     shutil.copytree(late.bundle, tmp_path / "ml" / "model" / "late")
-    port = serve(SAGEMAKER_BASE_DIR=str(tmp_path / "ml"), SAGEMAKER_BIND_TO_PORT=str(free_port()))
+    port = serve(SAGEMAKER_BASE_DIR=str(tmp_path / "ml"), SAGEMAKER_BIND_TO_PORT="0")
     found = run(clouds("sagemaker") / "python", "sagemaker_client.py", port, json.dumps(ROWS))
     text, kind, attributes = found["json"]
     assert shares(json.loads(text)) == late.answers(ROWS)
@@ -178,7 +217,7 @@ def test_vertex_local_endpoint(late: Late) -> None:
 
 def test_azure_local_deployment(late: Late, tmp_path: Path) -> None:
     """With the YAML of the guide, but for the image and the folder of the model."""
-    endpoint, deployment = yaml_blocks(GUIDE)
+    endpoint, deployment = blocks(PAGES / "azure-ml.md", "yaml")
     shutil.copytree(late.bundle, tmp_path / "bundle")
     (tmp_path / "endpoint.yml").write_text(endpoint)
     image = "registry.example/late:3"
@@ -191,23 +230,15 @@ def test_azure_local_deployment(late: Late, tmp_path: Path) -> None:
     assert found["slots"] > 1
 
 
-def yaml_blocks(page: Path) -> list[str]:
+def blocks(page: Path, kind: str) -> list[str]:
     parts = page.read_text(encoding="utf-8").split("```")
-    return [part.removeprefix("yaml\n") for part in parts[1::2] if part.startswith("yaml\n")]
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return [part[len(kind) + 1 :] for part in parts[1::2] if part.startswith(f"{kind}\n")]
 
 
 def test_schemathesis(late: Late, serve: Serve, tmp_path: Path) -> None:
     """Every operation of the document, with Vertex AI's routes on."""
     port = serve(
-        str(late.bundle), AIP_HTTP_PORT=str(free_port()), AIP_HEALTH_ROUTE="/alive",
+        str(late.bundle), AIP_HTTP_PORT="0", AIP_HEALTH_ROUTE="/alive",
         AIP_PREDICT_ROUTE="/answer",
     )  # fmt: skip
     shutil.copy(CLIENTS / "schemathesis.toml", tmp_path)

@@ -110,6 +110,20 @@ def test_vertex_may_choose_one_path_for_both_or_the_default_ones(toys: Any) -> N
     toys.run(scene())
 
 
+def test_a_path_that_scores_anyway_keeps_its_form(toys: Any) -> None:
+    async def scene() -> None:
+        for predict, health in (("/invocations", "/invocations"), ("/v2/models/toy/infer", "/x")):
+            stand = stand_on(toys, Platform(name="vertex", health=health, predict=predict))
+            await stand.live()
+            assert (await stand.call("GET", health)).status == 200
+            document = (await stand.call("GET", "/openapi.json")).json
+            content = document["paths"][predict]["post"]["requestBody"]["content"]
+            for example in content["application/json"]["examples"].values():
+                assert (await stand.call("POST", predict, example["value"])).status == 200
+
+    toys.run(scene())
+
+
 def test_the_health_check_needs_no_token(toys: Any) -> None:
     async def scene() -> None:
         stand = stand_on(toys, VERTEX, tokens=("0" * 64,))

@@ -51,6 +51,7 @@ def test_vertex_says_its_routes_or_they_follow_from_the_ids() -> None:
     assert unsaid.predict == "/v1/endpoints/12/deployedModels/34:predict"
     bare = read_platform({"AIP_HTTP_PORT": "8080", "AIP_STORAGE_URI": ""})
     assert (bare.health, bare.predict, bare.model) == (None, None, None)
+    assert read_platform({"AIP_HTTP_PORT": "0"}).port == 0  # any free one
 
 
 def test_azure() -> None:
@@ -64,7 +65,7 @@ def test_azure() -> None:
     "environ",
     [
         {"AIP_HTTP_PORT": "http"},
-        {"AIP_HTTP_PORT": "0"},
+        {"SAGEMAKER_BIND_TO_PORT": "1", "SAGEMAKER_MODEL_SERVER_WORKERS": "0"},
         {"AIP_HTTP_PORT": "65536"},
         {"AIP_HTTP_PORT": "²"},
         {"SAGEMAKER_BIND_TO_PORT": "-1"},

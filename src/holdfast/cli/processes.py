@@ -64,6 +64,7 @@ def serve(
 
     With BUNDLE (a folder, or models:/name@alias) it serves just that; without, it follows the
     control plane (HOLDFAST_CONTROL_URL) and keeps serving the last known route when that is down.
+    On SageMaker, Vertex AI and Azure ML it serves the bundle that the platform put there.
     """
     from holdfast.loop.serve import Request, run
 

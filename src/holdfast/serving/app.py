@@ -81,7 +81,7 @@ class Application:
                 "mlflow", _READ, lambda: clouds.execution_parameters(server)
             ),
         }
-        self._fixed |= _vertex(server, platform)
+        _add_vertex(self._fixed, server, platform)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -186,23 +186,18 @@ def _invocations(server: ModelServer, platform: Platform) -> Score:
     return lambda request: invocations.invocations(server, request, default)
 
 
-def _vertex(server: ModelServer, platform: Platform) -> dict[str, Target]:
-    """The paths that Vertex AI chose; it may choose one for both."""
-
-    def health() -> Response:
-        return clouds.vertex_health(server)
-
-    def predict(request: Request) -> Awaitable[Response]:
-        return clouds.vertex(server, request)
-
-    if platform.health is not None and platform.health == platform.predict:
-        return {platform.health: Target("vertex", (*_READ, *_SCORE), health, predict)}
-    paths = {}
-    if platform.health is not None:
-        paths[platform.health] = Target("vertex", _READ, health)
-    if platform.predict is not None:
-        paths[platform.predict] = Target("vertex", _SCORE, None, predict)
-    return paths
+def _add_vertex(paths: dict[str, Target], server: ModelServer, platform: Platform) -> None:
+    """The paths that Vertex AI chose, perhaps one; a path that scores anyway keeps its contract."""
+    predict, health = platform.predict, platform.health
+    known = predict in paths and paths[predict].score is not None
+    if predict and not known and not predict.startswith((v1.PREFIX, v2.PREFIX)):
+        paths[predict] = Target(
+            "vertex", _SCORE, None, lambda request: clouds.vertex(server, request)
+        )
+    if health:
+        score = paths[health].score if health in paths else None
+        methods = (*_READ, *_SCORE) if score else _READ
+        paths[health] = Target("vertex", methods, lambda: clouds.vertex_health(server), score)
 
 
 def _contract(path: str) -> Contract:

@@ -40,17 +40,19 @@ def document(server: ModelServer, platform: Platform) -> Json:
     limit = server.limits.rows
     schemas = dict(PROBLEMS)
     paths: Json = {}
+    if live and platform.predict is not None:
+        paths[platform.predict] = {"post": vertex(live)}
     if live:
         paths["/invocations"] = {"post": invocations(live)}
         paths["/score"] = {"post": score(live)}
-    if live and platform.predict is not None:
-        paths[platform.predict] = {"post": vertex(live)}
     for route in live:
         name = route.model
         schemas[f"{name}.Row"] = row_schema(route.champion)
         schemas[f"{name}.Rows"] = rows_schema(name, route.champion, limit)
         schemas[f"{name}.Answer"] = answer_schema(route.champion)
         paths |= model_paths(route)
+    for path, item in OTHERS.items():
+        paths.setdefault(path, {}).update(item)
     if platform.health is not None:
         paths.setdefault(platform.health, {})["get"] = get("Vertex AI: ready for traffic", "server")
     return {
@@ -61,7 +63,7 @@ def document(server: ModelServer, platform: Platform) -> Json:
             "description": "The same rows give the same answers under every contract: MLflow's, "
             "SageMaker's, Vertex AI's, Azure ML's, KServe's V1 and the Open Inference Protocol V2.",
         },
-        "paths": paths | OTHERS,
+        "paths": paths,
         "components": {"schemas": schemas},
     }
 

@@ -73,7 +73,7 @@ def _sagemaker(environ: Mapping[str, str], folder: Path) -> Platform:
     return Platform(
         name="sagemaker",
         host=_EVERYWHERE,
-        port=_number(environ, "SAGEMAKER_BIND_TO_PORT") or 8080,
+        port=_port(environ, "SAGEMAKER_BIND_TO_PORT"),
         workers=_number(environ, "SAGEMAKER_MODEL_SERVER_WORKERS"),
         model=str(folder),
         accept=environ.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT") or "application/json",
@@ -87,20 +87,25 @@ def _vertex(environ: Mapping[str, str]) -> Platform:
     return Platform(
         name="vertex",
         host=_EVERYWHERE,
-        port=_number(environ, "AIP_HTTP_PORT") or 8080,
+        port=_port(environ, "AIP_HTTP_PORT"),
         model=environ.get("AIP_STORAGE_URI") or None,
         health=_path(environ, "AIP_HEALTH_ROUTE") or (default if known else None),
         predict=_path(environ, "AIP_PREDICT_ROUTE") or (f"{default}:predict" if known else None),
     )
 
 
-def _number(environ: Mapping[str, str], name: str) -> int | None:
+def _port(environ: Mapping[str, str], name: str) -> int:
+    port = _number(environ, name, least=0)
+    return 8080 if port is None else port
+
+
+def _number(environ: Mapping[str, str], name: str, *, least: int = 1) -> int | None:
     text = environ.get(name)
     if not text:
         return None
-    if not (text.isascii() and text.isdigit() and 0 < int(text) < 2**16):
+    if not (text.isascii() and text.isdigit() and least <= int(text) < 2**16):
         raise UsageError(
-            "serve.platform", f"{name} is '{text}', which is no number from 1 to 65535",
+            "serve.platform", f"{name} is '{text}', which is no number from {least} to 65535",
             "Unset it, or set it to a number.",
         )  # fmt: skip
     return int(text)

@@ -2,16 +2,17 @@
 
 A container is a process of ``holdfast serve`` with the environment that it was given. Having no
 file system and no network of its own, it gets copies of the mounted files, under a folder of its
-own, and a free port: in ``AIP_HTTP_PORT`` when that is set, else as ``--port``.
+own, and a free port: by ``AIP_HTTP_PORT`` when that is set, else by ``--port``.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +24,14 @@ class Container:
         self._environment = {key: str(value) for key, value in given["environment"].items()}
         for volume in given.get("volumes") or []:
             self._mount(*volume.split(":")[:2])
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = probe.getsockname()[1]
-        inside = labels.get("azureml-port") or self._environment.get("AIP_HTTP_PORT")
-        self.ports = {f"{inside}/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(self._port)}]}
+        self._inside = labels.get("azureml-port") or self._environment.get("AIP_HTTP_PORT")
+        self._ready = self._folder / "ready.json"
         self._command = [image, "serve", "--metrics-port", "0", "--host", "127.0.0.1"]
+        self._command += ["--ready-file", str(self._ready)]
         if "AIP_HTTP_PORT" in self._environment:
-            self._environment["AIP_HTTP_PORT"] = str(self._port)
+            self._environment["AIP_HTTP_PORT"] = "0"
         else:
-            self._command += ["--port", str(self._port)]
+            self._command += ["--port", "0"]
         self._process: subprocess.Popen[bytes] | None = None
 
     def _mount(self, outside: str, inside: str) -> None:
@@ -59,7 +58,17 @@ class Container:
         return "running" if running else "exited"
 
     def reload(self) -> None:
-        return None
+        """Waits until it says which port it has."""
+        deadline = time.monotonic() + 120
+        while not self._ready.exists() and self.status == "running":
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    @property
+    def ports(self) -> dict[str, Any]:
+        self.reload()
+        port = json.loads(self._ready.read_text())["url"].rpartition(":")[2]
+        return {f"{self._inside}/tcp": [{"HostIp": "127.0.0.1", "HostPort": port}]}
 
     def logs(self, **_: Any) -> bytes:
         return (self._folder / "log").read_bytes()
