@@ -250,4 +250,4 @@ def test_schemathesis(late: Late, serve: Serve, tmp_path: Path) -> None:
         cwd=tmp_path, capture_output=True, text=True, timeout=280, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-6000:]
-    assert "No issues found" in done.stdout
+    assert re.search(r"(\d{3,}) generated, \1 passed", done.stdout), done.stdout[-6000:]

@@ -1,12 +1,16 @@
 """Azure ML's local endpoint and deployment, with the engine of ``engine.py`` in place of Docker."""
 
 import json
+import os
 import sys
 from pathlib import Path
+
+os.environ["HOME"] = sys.argv[1]  # where the SDK keeps the endpoints of this machine
 
 import docker
 import docker.types
 from azure.ai.ml import MLClient, load_online_deployment, load_online_endpoint
+from azure.ai.ml.entities import CodeConfiguration
 from azure.core.credentials import AccessToken
 from engine import Engine
 
@@ -27,6 +31,11 @@ try:
     endpoint = load_online_endpoint(folder / "endpoint.yml")
     client.online_endpoints.begin_create_or_update(endpoint, local=True)
     deployment = load_online_deployment(folder / "deployment.yml")
+    # The local runner of azure-ai-ml 1.35.2 fails on a deployment without code, which a container
+    # of one's own does not have: it takes the absent folder for one that is called None.
+    (folder / "code").mkdir()
+    (folder / "code" / "unused.py").touch()
+    deployment.code_configuration = CodeConfiguration(str(folder / "code"), "unused.py")
     client.online_deployments.begin_create_or_update(deployment, local=True)
     request = folder / "request.json"
     answers = {}
@@ -35,8 +44,9 @@ try:
         answers[name] = json.loads(
             client.online_endpoints.invoke(endpoint.name, request_file=request, local=True)
         )
-    routes = deployment.environment.inference_config
+    route = deployment.environment.inference_config.scoring_route
+    scoring = {"path": route.path, "port": route.port}
     slots = deployment.request_settings.max_concurrent_requests_per_instance
 finally:
     engine.close()
-print(json.dumps({"answers": answers, "scoring": routes["scoring_route"], "slots": slots}))
+print(json.dumps({"answers": answers, "scoring": scoring, "slots": slots}))
