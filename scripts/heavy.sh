@@ -14,7 +14,7 @@ export HOLDFAST_TEST_POSTGRES
 mlflow=".venv-mlflow"
 if [ ! -x "$mlflow/bin/mlflow" ]; then
     python3 -m venv "$mlflow"
-    "$mlflow/bin/pip" install --quiet --disable-pip-version-check "mlflow==3.18.0"
+    "$mlflow/bin/pip" install --quiet --disable-pip-version-check "mlflow==3.17.2"
 fi
 export HOLDFAST_TEST_MLFLOW_PYTHON="$PWD/$mlflow/bin/python"
 
