@@ -89,12 +89,23 @@ class Application:
             allow = ", ".join(target.methods).encode()
             response = response._replace(headers=((b"allow", allow),))
         elif target.answer is not None:
-            response = _try(target.contract, target.answer)
+            response = await self._look(target, target.answer)
             if scope["method"] == "HEAD":
                 response = response._replace(body=b"")
         else:
             response = await self._score(target, Request(scope, receive, self._server.limits))
         await response.send(send, close=self._server.draining or response.status in (408, 413))
+
+    async def _look(self, target: Target, answer: Callable[[], Response]) -> Response:
+        """A GET; one that tells of a model's columns may have to load it first."""
+
+        async def call() -> Response:
+            return answer()
+
+        try:
+            return await (self._server.held(target.name, call) if target.name else call())
+        except HoldfastError as error:
+            return from_error(target.contract, error)
 
     async def _score(self, target: Target, request: Request) -> Response:
         server = self._server
@@ -121,6 +132,10 @@ class Application:
         return response
 
     async def _handle(self, target: Target, request: Request) -> Response:
+        name = target.name or invocations.named(request)
+        return await self._server.held(name, lambda: self._contract(target, request))
+
+    async def _contract(self, target: Target, request: Request) -> Response:
         if target.contract == "mlflow":
             return await invocations.invocations(self._server, request)
         if target.contract == "v1":
@@ -141,7 +156,7 @@ class Application:
         if "/" in rest or not rest:
             return _nothing("v1")
         if rest.endswith(v1.PREDICT):
-            return Target("v1", ("POST",))
+            return Target("v1", ("POST",), None, rest[: -len(v1.PREDICT)])
         return Target("v1", _READ, lambda: v1.model(self._server, rest))
 
     def _find_v2(self, parts: list[str]) -> Target:
@@ -154,7 +169,8 @@ class Application:
         if parts == ["ready"]:
             return Target("v2", _READ, lambda: v2.model_ready(server, name, version))
         if not parts and name:
-            return Target("v2", _READ, lambda: v2.model_metadata(server, name, version))
+            answer = lambda: v2.model_metadata(server, name, version)  # noqa: E731
+            return Target("v2", _READ, answer, name)
         return _nothing("v2")
 
     def _allowed(self, scope: Scope) -> bool:
@@ -175,13 +191,6 @@ def _contract(path: str) -> Contract:
 def _nothing(contract: Contract) -> Target:
     methods = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
     return Target(contract, methods, lambda: problem(contract, 404, "there is nothing here"))
-
-
-def _try(contract: Contract, answer: Callable[[], Response]) -> Response:
-    try:
-        return answer()
-    except HoldfastError as error:
-        return from_error(contract, error)
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

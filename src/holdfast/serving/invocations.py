@@ -34,12 +34,17 @@ async def invocations(server: ModelServer, request: Request) -> Response:
     csv = request.media_type == _CSV
     if not csv:
         check_media_type(request)
-    live = server.pick(request.text(b"x-holdfast-model") or request.query("model"))
+    live = server.pick(named(request))
     body = await request.body()
     read = read_csv if csv else read_json
     rows = await server.parse(len(body), lambda: read(body, live.converter))
     answer = await server.answer(live, rows, request)
     return respond(answer, request, predictions(answer))
+
+
+def named(request: Request) -> str | None:
+    """The model that the caller names, where the path does not."""
+    return request.text(b"x-holdfast-model") or request.query("model")
 
 
 def read_json(body: bytes, converter: Converter) -> Rows:
@@ -91,7 +96,7 @@ def _wrong_split() -> RequestError:
 
 def ping(server: ModelServer) -> Response:
     """``GET /ping`` and ``/health``: 404 while there is no model, 503 when not to be used."""
-    if not server.routes.live:
+    if not server.routes.uses:
         return problem("mlflow", 404, "no model is loaded yet")
     return _ALIVE if server.ready else problem("mlflow", 503, "this server takes no traffic now")
 

@@ -77,6 +77,33 @@ class Metrics:
             registry=registry,
             multiprocess_mode="min",
         )
+        self.loads = Counter(
+            "holdfast_model_loads", "Versions loaded", ("model",), registry=registry
+        )
+        self.load_failed = Counter(
+            "holdfast_model_load_failed",
+            "Versions that could not be loaded, by the code of the error",
+            ("model", "reason"),
+            registry=registry,
+        )
+        self.evictions = Counter(
+            "holdfast_model_evictions",
+            "Models that left memory to make room for others",
+            ("model",),
+            registry=registry,
+        )
+        self.models_loaded = Gauge(
+            "holdfast_models_loaded",
+            "Models in memory",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self.models_bytes = Gauge(
+            "holdfast_models_bytes",
+            "Bytes that the models in memory take",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
         self.in_flight.set(0)
         self._request_children: dict[tuple[str, int, str, int], tuple[Any, Any]] = {}
         self._row_children: dict[tuple[str, int], Any] = {}

@@ -38,6 +38,7 @@ class Loaded:
         self.created = int(manifest.created_at.timestamp())
         self.example = opened.example
         self.redaction = opened.redaction
+        self.memory = opened.memory
         self.converter = Converter(manifest.signature, limit=limits.rows)
         self._predict = opened.predictor.predict
         self._lock = threading.Lock() if self.kind == "native" else None
