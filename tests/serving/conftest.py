@@ -120,7 +120,7 @@ class Shelf:
         toy = self.toys[arm.bundle]
         if isinstance(toy, Exception):
             raise toy
-        return Opened(toy, dict(ROW))
+        return Opened(toy, dict(ROW), getattr(toy, "memory", 0))
 
 
 class Kept:
@@ -184,6 +184,14 @@ class Stand:
         toy: Toy = self.shelf.put("sha256:1", Toy(task, **more))
         await self.server.apply(route(1, arm(1, 1.0), model=toy.manifest.model))
         return toy
+
+    async def many(self, *names: str, memory: int = 10) -> None:
+        """Knows models of one version each, all asleep."""
+        for number, name in enumerate(names):
+            toy = self.shelf.put(f"sha256:{name}", Toy(model=name, shift=float(number)))
+            toy.memory = memory
+            one = Arm(version=1, bundle=f"sha256:{name}", path="/", weight=1.0)
+            self.server.routes.rest(route(1, one, model=name))
 
     async def call(
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None

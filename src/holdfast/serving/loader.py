@@ -46,7 +46,6 @@ def bundle_loader(
         A function that verifies the bundle's digest, opens it, answers the golden rows and warms
         the model up; it raises :class:`~holdfast.errors.BundleError` when any of that fails.
     """
-
     growth = Growth()
 
     def load(arm: Arm) -> Opened:

@@ -48,6 +48,7 @@ class Growth:
 
     def begin(self) -> Callable[[], int | None]:
         """Begins a load; the function returned ends it and tells the bytes, if they are known."""
+        release_free_memory()
         with self._lock:
             self._begun += 1
             self._running += 1

@@ -37,6 +37,9 @@ class ServeOptions:
         drain: seconds between failing readiness and refusing connections.
         grace: seconds that requests get to finish.
         limits: bounds on requests.
+        memory: most bytes that the models may take, shared evenly by the workers; ``None``: all
+            that was loaded stays so.
+        ahead: most models to load before they are asked for, when the server starts.
     """
 
     server: str
@@ -55,6 +58,8 @@ class ServeOptions:
     drain: float = 0.0
     grace: float = 25.0
     limits: Limits = field(default_factory=Limits)
+    memory: int | None = None
+    ahead: int = 16
 
 
 def check_exposure(options: ServeOptions) -> None:

@@ -23,6 +23,7 @@ from holdfast.errors import HoldfastError, UsageError
 from holdfast.ports.clock import Clock
 from holdfast.ports.spool import Spool
 from holdfast.serving.app import create_app
+from holdfast.serving.bundles import BundleCache
 from holdfast.serving.cache import RouteCache
 from holdfast.serving.follow import Follower
 from holdfast.serving.loader import Load
@@ -125,6 +126,7 @@ def _worker(
             limits=options.limits,
             spool_full=options.spool_full,
             metrics=metrics,
+            memory=None if options.memory is None else options.memory // options.workers,
         )
         life = _Life(options, server, clock, url, metrics_url, seat)
         if announce is not None:
@@ -182,16 +184,23 @@ class _Life:
 
     async def _load(self, http: _Http) -> None:
         options = self._options
-        cache = RouteCache(options.home / "serve", f"routes-{self._server.name}.json")
+        folder = options.home / "serve"
+        bundles = BundleCache(folder / "bundles")
+        cache = RouteCache(folder, f"routes-{self._server.name}.json", bundles)
         fixed = options.control is None
-        for route in options.routes if fixed else cache.load():
+        routes = options.routes if fixed else cache.load()
+        for route in routes[options.ahead :]:
+            self._server.routes.rest(route)
+        for route in routes[: options.ahead]:
             try:
                 await self._server.apply(route)
             except HoldfastError as error:
-                if fixed:
+                if fixed and len(routes) == 1:
                     self._failure = error
                     http.stop()
                     return
+                if fixed:  # the others are served; this one is tried again when it is asked for
+                    self._server.routes.rest(route)
         # What was loaded lives as long as the process; the collector need not look at it again.
         gc.collect()
         gc.freeze()

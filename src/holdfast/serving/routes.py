@@ -16,7 +16,6 @@ from holdfast.records import Route
 from holdfast.serving.library import Library
 from holdfast.serving.limits import Limits
 from holdfast.serving.loader import Load
-from holdfast.serving.memory import release_free_memory
 from holdfast.serving.metrics import Metrics
 from holdfast.serving.router import Key, LiveRoute, Loaded, arm_key, check_compatible
 
@@ -188,17 +187,11 @@ class Routes:
         """Lets the least recently used models sleep until ``needed`` more bytes fit."""
         if self._memory is None:
             return True
-        evicted = 0
         while self.library.used + needed > self._memory:
-            idle = [
-                name for name in self.live if name != model and self.uses[name].requests == 0
-            ]  # fmt: skip
+            idle = [name for name in self.live if name != model and not self.uses[name].requests]
             if not idle:
                 break
             self.sleep(min(idle, key=lambda name: self.uses[name].last))
-            evicted += 1
-        if evicted:
-            release_free_memory()
         return self.library.used + needed <= self._memory
 
     def _newer(self, route: Route) -> bool:

@@ -98,6 +98,7 @@ class ModelServer:
 
         Args:
             name: as for :meth:`pick`, which says in the call what is wrong with it.
+            call: made once the model is in memory.
 
         Raises:
             UnavailableError: when the model cannot be loaded now.
