@@ -25,12 +25,16 @@ from holdfast.records import Arm, Route
 from holdfast.serving.bundles import BundleCache
 from holdfast.serving.follow import ControlAddress
 from holdfast.serving.loader import bundle_loader
+from holdfast.serving.memory import available
 from holdfast.serving.options import ServeOptions
 from holdfast.serving.process import serve
 from holdfast.spec import FILE_NAME, Serve, load_spec, parse_duration, parse_size
 
 if TYPE_CHECKING:
     from holdfast.registry.mlflow_registry import MlflowRegistry
+
+
+_MODELS = "/opt/ml/models"
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,15 +112,18 @@ def _options(settings: Settings, declared: Serve, asked: Request) -> ServeOption
 
     token = settings.token
     follow = ControlAddress(url=control_url(settings), token=token or "")
+    multi = os.environ.get("SAGEMAKER_MULTI_MODEL", "").lower() == "true"
+    memory = _memory(asked.memory or os.environ.get("HOLDFAST_MEMORY") or declared.memory)
     options = ServeOptions(
         server=os.environ.get("HOLDFAST_SERVER") or socket.gethostname(),
         home=settings.home,
-        control=None if asked.bundle else follow,
+        control=None if asked.bundle or multi else follow,
         routes=_fixed(settings, asked.bundle) if asked.bundle else [],
         spool_full=declared.spool_full,
         tokens=[hashlib.sha256(token.encode()).hexdigest()] if token else [],
         ready_file=asked.ready_file,
-        memory=_memory(asked.memory or os.environ.get("HOLDFAST_MEMORY") or declared.memory),
+        memory=available() if multi and memory is None else memory,
+        model_root=Path(os.environ.get("HOLDFAST_MODEL_ROOT", _MODELS)) if multi else None,
     )
     changes = {name: chosen(name) for name in ("host", "port", "metrics_port", "workers")}
     return _replaced(options, changes)

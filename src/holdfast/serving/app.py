@@ -6,10 +6,8 @@ a framework's request object.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 from fastapi import FastAPI
@@ -17,9 +15,11 @@ from fastapi import FastAPI
 from holdfast.errors import HoldfastError
 from holdfast.serving import invocations, v1, v2
 from holdfast.serving.docs import create_docs
+from holdfast.serving.multimodel import INVOKE, PATH, MultiModel
 from holdfast.serving.problems import Contract, from_error, problem
 from holdfast.serving.requests import Receive, Request, Response, Scope, Send
 from holdfast.serving.server import ModelServer
+from holdfast.serving.tokens import allowed
 
 _READ = ("GET", "HEAD")
 _OPEN = frozenset({"/", "/ping", "/health", "/v2/health/live", "/v2/health/ready"})
@@ -27,30 +27,37 @@ _ALIVE = Response(200, b'{"status":"alive"}')
 
 
 class Target(NamedTuple):
-    """What a path means: one of ``answer`` (a GET) and ``score`` (a POST)."""
+    """What a path means: ``answer`` (a GET), ``act`` (an order of a platform), or to score."""
 
     contract: Contract
     methods: tuple[str, ...]
     answer: Callable[[], Response] | None = None
     name: str = ""
     version: str | None = None
+    act: Callable[[Request], Awaitable[Response]] | None = None
 
 
-def create_app(server: ModelServer, *, tokens: Sequence[str] = ()) -> Application:
+def create_app(
+    server: ModelServer, *, tokens: Sequence[str] = (), multi: MultiModel | None = None
+) -> Application:
     """The data plane as one ASGI application.
 
     Args:
         server: what answers.
         tokens: SHA-256 hex digests of the bearer tokens that may score; empty: everybody may.
+        multi: lets a platform add and remove models.
     """
-    return Application(server, create_docs(server), tokens)
+    return Application(server, create_docs(server), tokens, multi)
 
 
 class Application:
     """See :func:`create_app`."""
 
-    def __init__(self, server: ModelServer, docs: FastAPI, tokens: Sequence[str]) -> None:
+    def __init__(
+        self, server: ModelServer, docs: FastAPI, tokens: Sequence[str], multi: MultiModel | None
+    ) -> None:
         self._server = server
+        self._multi = multi
         self._docs = docs
         self._tokens = tuple(token.encode() for token in tokens)
         self._fixed: dict[str, Target] = {
@@ -88,6 +95,10 @@ class Application:
             response = problem(target.contract, 405, "this method is not allowed here")
             allow = ", ".join(target.methods).encode()
             response = response._replace(headers=((b"allow", allow),))
+        elif target.act is not None:
+            response = await self._act(
+                target, target.act, Request(scope, receive, self._server.limits)
+            )
         elif target.answer is not None:
             response = await self._look(target, target.answer)
             if scope["method"] == "HEAD":
@@ -95,6 +106,14 @@ class Application:
         else:
             response = await self._score(target, Request(scope, receive, self._server.limits))
         await response.send(send, close=self._server.draining or response.status in (408, 413))
+
+    async def _act(
+        self, target: Target, act: Callable[[Request], Awaitable[Response]], request: Request
+    ) -> Response:
+        try:
+            return await act(request)
+        except Exception as error:  # noqa: BLE001 (whatever it is, the caller gets JSON)
+            return from_error(target.contract, error)
 
     async def _look(self, target: Target, answer: Callable[[], Response]) -> Response:
         """A GET; one that tells of a model's columns may have to load it first."""
@@ -137,7 +156,7 @@ class Application:
 
     async def _contract(self, target: Target, request: Request) -> Response:
         if target.contract == "mlflow":
-            return await invocations.invocations(self._server, request)
+            return await invocations.invocations(self._server, request, target.name)
         if target.contract == "v1":
             return await v1.predict(self._server, request)
         return await v2.infer(self._server, request, target.name, target.version)
@@ -148,6 +167,11 @@ class Application:
             return self._find_v1(path[len(v1.PREFIX) :])
         if path.startswith(v2.PREFIX):
             return self._find_v2(path[len(v2.PREFIX) :].split("/"))
+        if self._multi is not None and (path == PATH or path.startswith(f"{PATH}/")):
+            if path.endswith(INVOKE):
+                return Target("mlflow", ("POST",), None, path[len(PATH) + 1 : -len(INVOKE)])
+            methods = ("GET", "POST") if path == PATH else ("GET", "DELETE")
+            return Target("other", methods, act=self._multi.answer)
         if _contract(path) != "other":
             return _nothing(_contract(path))
         return None
@@ -174,11 +198,7 @@ class Application:
         return _nothing("v2")
 
     def _allowed(self, scope: Scope) -> bool:
-        value: bytes = dict(scope["headers"]).get(b"authorization", b"")
-        kind, _, token = value.partition(b" ")
-        given = hashlib.sha256(token.strip()).hexdigest().encode()
-        fits = [hmac.compare_digest(given, known) for known in self._tokens]
-        return kind.lower() == b"bearer" and any(fits)
+        return allowed(dict(scope["headers"]).get(b"authorization", b""), self._tokens)
 
 
 def _contract(path: str) -> Contract:

@@ -25,8 +25,13 @@ _CSV = b"text/csv"
 _FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 
 
-async def invocations(server: ModelServer, request: Request) -> Response:
+async def invocations(server: ModelServer, request: Request, name: str = "") -> Response:
     """Scores rows in any of MLflow's JSON forms, or CSV.
+
+    Args:
+        server: what answers.
+        request: the rows.
+        name: the model that the path names, if it does.
 
     Raises:
         HoldfastError: when they cannot be answered.
@@ -34,7 +39,7 @@ async def invocations(server: ModelServer, request: Request) -> Response:
     csv = request.media_type == _CSV
     if not csv:
         check_media_type(request)
-    live = server.pick(named(request))
+    live = server.pick(name or named(request))
     body = await request.body()
     read = read_csv if csv else read_json
     rows = await server.parse(len(body), lambda: read(body, live.converter))
@@ -96,7 +101,7 @@ def _wrong_split() -> RequestError:
 
 def ping(server: ModelServer) -> Response:
     """``GET /ping`` and ``/health``: 404 while there is no model, 503 when not to be used."""
-    if not server.routes.uses:
+    if not server.routes.uses and not server.platform:
         return problem("mlflow", 404, "no model is loaded yet")
     return _ALIVE if server.ready else problem("mlflow", 503, "this server takes no traffic now")
 

@@ -34,6 +34,7 @@ class Library:
         self._metrics = metrics
         self._loaded: WeakValueDictionary[tuple[str, Key], Loaded] = WeakValueDictionary()
         self._loading: dict[tuple[str, Key], asyncio.Task[Loaded]] = {}
+        self.any_name = False
         self._costs: dict[tuple[str, Key], int] = {}
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="holdfast-load")
 
@@ -107,7 +108,7 @@ class Library:
                 f"the model cannot be loaded: {type(error).__name__}",
                 "See the log of the server.",
             ) from error
-        if opened.predictor.manifest.model != model:
+        if opened.predictor.manifest.model != model and not self.any_name:
             raise BundleError(
                 "bundle.wrong_model",
                 f"the bundle is one of '{opened.predictor.manifest.model}', not of '{model}'",

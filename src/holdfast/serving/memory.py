@@ -72,6 +72,16 @@ def resident() -> int:
     return 0
 
 
+def available() -> int:
+    """Bytes that models may take when nobody says: 70 % of what the container, or else the
+    machine, has.
+    """
+    total = os.sysconf("SC_PHYS_PAGES") * _PAGE
+    with contextlib.suppress(OSError, ValueError):  # "max" is no number: there is no limit
+        total = min(total, int(Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii")))
+    return total * 7 // 10
+
+
 @functools.cache
 def _trim() -> Callable[[int], int]:
     found = getattr(ctypes.CDLL(None), "malloc_trim", None)

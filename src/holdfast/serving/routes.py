@@ -52,6 +52,7 @@ class Routes:
         self.uses: dict[str, Use] = {}
         self.epochs: dict[str, int] = {}
         self.problems: dict[str, str] = {}
+        self.withdrawn: dict[str, Route] = {}
         self.library = Library(load, limits, metrics)
         self._limits = limits
         self._metrics = metrics
@@ -65,10 +66,34 @@ class Routes:
         """Every model that can be asked for, sorted."""
         return sorted(self.uses)
 
+    @property
+    def known(self) -> set[str]:
+        """Every model that this server was given, those that an operator withdrew included."""
+        return self.uses.keys() | self.withdrawn.keys()
+
     def orders(self, model: str) -> Route:
         """What is ordered of a model, whether it is in memory or sleeps."""
         live = self.live.get(model)
         return self.asleep[model] if live is None else live.route
+
+    def find(self, model: str) -> Route | None:
+        """As :meth:`orders`; ``None`` when there is no such model."""
+        return self.orders(model) if model in self.uses else None
+
+    def withdraw(self, model: str) -> None:
+        """Stops serving a model until it is offered again; new orders for it are only noted."""
+        if (route := self.find(model)) is not None:
+            epoch = self.epochs.get(model)
+            self.remove(model)
+            self.withdrawn[model] = route
+            if epoch is not None:
+                self.epochs[model] = epoch
+
+    def offer(self, model: str) -> None:
+        """Serves a model again that was withdrawn; its first request loads it."""
+        if (route := self.withdrawn.pop(model, None)) is not None:
+            self.asleep[model] = route
+            self.uses[model] = Use()
 
     def rest(self, route: Route) -> None:
         """Takes orders on without loading anything: the first request will."""
@@ -93,6 +118,10 @@ class Routes:
         if not self._newer(route):
             return False
         needed = (*route.arms, *route.shadow)
+        if route.model in self.withdrawn:
+            self.withdrawn[route.model] = route
+            self.epochs[route.model] = route.epoch
+            return True
         if route.model in self.asleep and self.library.proven(route.model, needed):
             self.rest(route)
             return True
@@ -124,15 +153,19 @@ class Routes:
             self.sleep(route.model)
         return True
 
-    async def wake(self, model: str) -> None:
+    async def wake(self, model: str, *, evict: bool = True) -> None:
         """Brings a sleeping model to memory; all who wait for it wait for the same load.
+
+        Args:
+            model: its name.
+            evict: others may be put to sleep for it.
 
         Raises:
             UnavailableError: when that fails, takes too long, or there is no room.
         """
         task = self._waking.get(model)
         if task is None:
-            task = self._waking[model] = asyncio.create_task(self._wake(model))
+            task = self._waking[model] = asyncio.create_task(self._wake(model, evict=evict))
             task.add_done_callback(lambda _: self._waking.pop(model, None))
         try:
             async with asyncio.timeout(_LONGEST_WAKE):
@@ -150,7 +183,7 @@ class Routes:
         """Serves a model no longer; what is being answered ends as it began."""
         self.live.pop(model, None)
         self.asleep.pop(model, None)
-        for known in (self.uses, self.epochs, self.problems, self._failed):
+        for known in (self.uses, self.epochs, self.problems, self._failed, self.withdrawn):
             known.pop(model, None)
         self.library.forget(model)
         self._show()
@@ -160,13 +193,13 @@ class Routes:
         while self._background:
             await asyncio.gather(*self._background)
 
-    async def _wake(self, model: str) -> None:
+    async def _wake(self, model: str, *, evict: bool) -> None:
         while (route := self.asleep.get(model)) is not None:
             if time.monotonic() < self._failed.get(model, 0.0):
                 raise _not_loaded("the model could not be loaded a moment ago")
             needed = (*route.arms, *route.shadow)
             expected = self.library.missing(model, needed)
-            if not self._make_room(expected, model):
+            if not self._make_room(expected, model, evict=evict):
                 raise _no_memory()
             ready, problems = await self.library.ready(model, needed)
             if self.asleep.get(model) is not route:
@@ -178,16 +211,16 @@ class Routes:
             self._failed.pop(model, None)
             self._report(model, problems + self._swap(route, ready))
             del ready
-            if not self._make_room(0, model):
+            if not self._make_room(0, model, evict=evict):
                 self.sleep(model)
                 raise _no_memory()
             self._attach_residents(route)
 
-    def _make_room(self, needed: int, model: str) -> bool:
+    def _make_room(self, needed: int, model: str, *, evict: bool = True) -> bool:
         """Lets the least recently used models sleep until ``needed`` more bytes fit."""
         if self._memory is None:
             return True
-        while self.library.used + needed > self._memory:
+        while evict and self.library.used + needed > self._memory:
             idle = [name for name in self.live if name != model and not self.uses[name].requests]
             if not idle:
                 break

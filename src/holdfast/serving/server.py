@@ -54,6 +54,7 @@ class ModelServer:
         spool_full: ``answer`` although a prediction cannot be recorded, or ``refuse``.
         metrics: what is counted.
         memory: most bytes that models may take; ``None``: all stay loaded.
+        platform: a hosting platform adds the models, under names of its own, when it likes.
     """
 
     def __init__(
@@ -67,11 +68,14 @@ class ModelServer:
         spool_full: Literal["answer", "refuse"] = "answer",
         metrics: Metrics | None = None,
         memory: int | None = None,
+        platform: bool = False,
     ) -> None:
         self.name = name
         self.limits = limits or Limits()
         self.metrics = metrics or Metrics()
         self.routes = Routes(load, self.limits, self.metrics, memory=memory)
+        self.routes.library.any_name = platform
+        self.platform = platform
         self.draining = False
         self.in_flight = 0
         self._clock = clock
@@ -90,7 +94,9 @@ class ModelServer:
     @property
     def ready(self) -> bool:
         """Whether traffic should come here."""
-        return bool(self.routes.uses) and self._spool.healthy and not self.draining
+        return (
+            (self.platform or bool(self.routes.uses)) and self._spool.healthy and not self.draining
+        )
 
     async def held(self, name: str | None, call: Callable[[], Awaitable[T]]) -> T:
         """Awaits ``call`` with a model in memory: loaded first if it sleeps, and not evicted
