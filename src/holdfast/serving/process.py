@@ -179,6 +179,7 @@ class _Life:
     async def run(self, listening: socket.socket) -> None:
         """Listens at once, loads meanwhile; readiness says when there is a model."""
         self.desk.begin()
+        self._server.starting = True
         multi = MultiModel(self._server, self.desk.everywhere) if self._options.model_root else None
         config = uvicorn.Config(
             create_app(self._server, tokens=self._options.tokens, multi=multi),
@@ -226,6 +227,8 @@ class _Life:
                     return
                 if fixed:  # the others are served; this one is tried again when it is asked for
                     self._server.routes.rest(route)
+        if routes or fixed:
+            self._server.starting = False
         # What was loaded lives as long as the process; the collector need not look at it again.
         gc.collect()
         gc.freeze()

@@ -76,6 +76,7 @@ class ModelServer:
         self.routes = Routes(load, self.limits, self.metrics, memory=memory)
         self.routes.library.any_name = platform
         self.platform = platform
+        self.starting = False
         self.draining = False
         self.in_flight = 0
         self._clock = clock
@@ -94,9 +95,8 @@ class ModelServer:
     @property
     def ready(self) -> bool:
         """Whether traffic should come here."""
-        return (
-            (self.platform or bool(self.routes.uses)) and self._spool.healthy and not self.draining
-        )
+        models = self.platform or bool(self.routes.uses)
+        return models and self._spool.healthy and not (self.starting or self.draining)
 
     async def held(self, name: str | None, call: Callable[[], Awaitable[T]]) -> T:
         """Awaits ``call`` with a model in memory: loaded first if it sleeps, and not evicted
@@ -139,11 +139,13 @@ class ModelServer:
             found = self.routes.live.get(name)
             if found is not None:
                 return found
+            if self.starting:
+                raise _not_ready()
             if name in self.routes.asleep:
                 raise UnavailableError("model.not_loaded", "the model sleeps", "Try again soon")
             raise NotFoundError("request.no_model", "there is no such model here", "")
         if not models:
-            raise UnavailableError("request.not_ready", "no model is loaded yet", "Try again soon")
+            raise _not_ready()
         names = self.routes.models
         more = f" and {len(names) - 10} more" if len(names) > 10 else ""
         raise RequestError(
@@ -291,6 +293,10 @@ class ModelServer:
         await asyncio.sleep(0)  # the last records are delivered by the loop
         self._pool.shutdown(wait=False, cancel_futures=True)
         self.routes.library.close()
+
+
+def _not_ready() -> UnavailableError:
+    return UnavailableError("request.not_ready", "no model is loaded yet", "Try again soon")
 
 
 def _routing_key(request: Request, rows: Rows) -> str | None:
