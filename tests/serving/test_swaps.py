@@ -454,3 +454,42 @@ def test_a_server_starts_again_with_everything_else_gone(
     until(lambda: again.get("/v2/health/ready") == 200)
     versions = {again.ask(ROW, **{"X-Holdfast-Routing-Key": f"{n}"})[:2] for n in range(20)}
     assert versions == {(200, "0"), (200, "1")}
+
+
+def test_a_folder_of_bundles_is_served_under_a_budget(start: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    for name in ("one", "two"):
+        build(folder / name, LogisticRegression(), model=name)
+    server = start(str(folder), "--memory", "300KiB")  # a model counts at least 256 KiB
+    until(lambda: server.get("/v2/health/ready") == 200)
+    for name in ("one", "two", "one"):
+        assert server.ask(ROW, **{"X-Holdfast-Model": name})[0] == 200
+        assert "holdfast_models_loaded 1.0" in server.metrics()
+    assert server.ask(ROW)[0] == 400
+    assert {one["name"]: one["state"] for one in server.order("index")[1]} == {
+        "one": "READY", "two": "READY",
+    }  # fmt: skip
+
+
+@pytest.mark.heavy
+def test_sagemaker_and_operators_reach_every_worker(start: Any, tmp_path: Path) -> None:
+    root = tmp_path / "models"
+    root.mkdir()
+    build(root / "one", LogisticRegression(), model="churn")
+    server = start(
+        "--workers", "2", SAGEMAKER_MULTI_MODEL="true", HOLDFAST_MODEL_ROOT=str(root),
+        TMPDIR=str(tmp_path),
+    )  # fmt: skip
+    until(lambda: len(list(tmp_path.glob("holdfast-metrics-*/worker-*.sock"))) == 2)
+    until(lambda: server.get("/ping") == 200)
+    body = json.dumps({"model_name": "f00d", "url": str(root / "one")}).encode()
+    base = f"http://127.0.0.1:{server.port}/models"
+    with urllib.request.urlopen(urllib.request.Request(base, body), timeout=60) as response:
+        assert response.status == 200
+    for _ in range(10):
+        asked = urllib.request.Request(f"{base}/f00d/invoke", body_of(ROW), _JSON)
+        with urllib.request.urlopen(asked, timeout=60) as response:
+            assert response.status == 200
+    assert server.order("models/f00d/unload")[0] == 200
+    assert {server.ask(ROW, **{"X-Holdfast-Model": "f00d"})[0] for _ in range(10)} == {404}

@@ -17,6 +17,7 @@ from holdfast.serving.router import Key, Loaded, arm_key
 
 _log = logging.getLogger("holdfast.serving")
 _THREADS = 4
+_REMEMBERED = 10_000
 
 
 class Library:
@@ -92,6 +93,8 @@ class Library:
         self._loaded[key] = loaded
         # A bundle that finds room among freed memory seems to need less than it did at first.
         self._costs[key] = loaded.memory = max(loaded.memory, self._costs.get(key, 0))
+        if len(self._costs) > _REMEMBERED:
+            del self._costs[next(iter(self._costs))]
         self._metrics.loads.labels(model).inc()
         return loaded
 

@@ -207,6 +207,8 @@ class _Life:
     async def _load(self, http: _Http) -> None:
         await self._load_routes(http)
         await self.desk.join()
+        if self._options.control is None or self._server.routes.uses:
+            self._server.starting = False
 
     async def _load_routes(self, http: _Http) -> None:
         options = self._options
@@ -227,8 +229,6 @@ class _Life:
                     return
                 if fixed:  # the others are served; this one is tried again when it is asked for
                     self._server.routes.rest(route)
-        if routes or fixed:
-            self._server.starting = False
         # What was loaded lives as long as the process; the collector need not look at it again.
         gc.collect()
         gc.freeze()
