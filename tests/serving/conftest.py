@@ -120,7 +120,7 @@ class Shelf:
         toy = self.toys[arm.bundle]
         if isinstance(toy, Exception):
             raise toy
-        return Opened(toy, dict(ROW), getattr(toy, "memory", 0))
+        return Opened(toy, dict(ROW), memory=getattr(toy, "memory", 0))
 
 
 class Kept:
