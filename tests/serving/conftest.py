@@ -120,7 +120,7 @@ class Shelf:
         toy = self.toys[arm.bundle]
         if isinstance(toy, Exception):
             raise toy
-        return Opened(toy, dict(ROW))
+        return Opened(toy, dict(ROW), memory=getattr(toy, "memory", 0))
 
 
 class Kept:
@@ -184,6 +184,14 @@ class Stand:
         toy: Toy = self.shelf.put("sha256:1", Toy(task, **more))
         await self.server.apply(route(1, arm(1, 1.0), model=toy.manifest.model))
         return toy
+
+    async def many(self, *names: str, memory: int = 10) -> None:
+        """Knows models of one version each, all asleep."""
+        for number, name in enumerate(names):
+            toy = self.shelf.put(f"sha256:{name}", Toy(model=name, shift=float(number)))
+            toy.memory = memory
+            one = Arm(version=1, bundle=f"sha256:{name}", path="/", weight=1.0)
+            self.server.routes.rest(route(1, one, model=name))
 
     async def call(
         self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
@@ -256,7 +264,7 @@ class Control:
             def do_GET(self) -> None:
                 control.tokens.add(self.headers["Authorization"])
                 query = parse_qs(urlsplit(self.path).query)
-                assert query["server"] == ["s"]
+                assert query["server"][0].startswith("s")
                 since = json.loads(query["since"][0])
                 self.answer(msgspec.json.encode(control.wait(since, float(query["wait"][0]))))
 
@@ -307,7 +315,7 @@ class Control:
 
     def report(self, wanted: Callable[[ServerReport], bool]) -> ServerReport:
         while True:
-            report = self.reports.get(timeout=10)
+            report = self.reports.get(timeout=60)
             if wanted(report):
                 return report
 

@@ -45,6 +45,7 @@ def up(
 @click.option("--port", type=int, help="Port of predictions; 0 picks a free one.")
 @click.option("--metrics-port", type=int, help="Port of /metrics.")
 @click.option("--workers", type=int, help="Server processes.")
+@click.option("--memory", help="Most memory the models may take, such as 4GiB.")
 @click.option(
     "--ready-file", type=click.Path(path_type=Path), help="Write the URLs here once it listens."
 )
@@ -57,20 +58,22 @@ def serve(
     port: int | None,
     metrics_port: int | None,
     workers: int | None,
+    memory: str | None,
     ready_file: Path | None,
     allow_pickle: bool,
 ) -> int:
     """Run the data plane alone.
 
-    With BUNDLE (a folder, or models:/name@alias) it serves just that; without, it follows the
-    control plane (HOLDFAST_CONTROL_URL) and keeps serving the last known route when that is down.
-    On SageMaker, Vertex AI and Azure ML it serves the bundle that the platform put there.
+    With BUNDLE (a folder, a folder of such folders, or models:/name@alias) it serves just that;
+    without, it follows the control plane (HOLDFAST_CONTROL_URL) and keeps serving the last known
+    routes when that is down. On SageMaker, Vertex AI and Azure ML it serves the bundle that the
+    platform put there.
     """
     from holdfast.loop.serve import Request, run
 
     asked = Request(
         bundle=bundle, host=host, port=port, metrics_port=metrics_port, workers=workers,
-        allow_pickle=allow_pickle, ready_file=ready_file,
+        memory=memory, allow_pickle=allow_pickle, ready_file=ready_file,
     )  # fmt: skip
     return run(context.project, asked)
 

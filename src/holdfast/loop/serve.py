@@ -8,22 +8,24 @@ import json
 import os
 import socket
 import sys
-from datetime import UTC, datetime
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from holdfast.bundle.key import find_key
-from holdfast.bundle.manifest import bundle_digest, read_manifest
+from holdfast.bundle.manifest import MANIFEST_FILE, bundle_digest, read_manifest
 from holdfast.errors import ConflictError, UsageError
 from holdfast.loop.clock import make_clock
 from holdfast.loop.parent import end_with_parent
 from holdfast.loop.settings import CONTROL_PORT, Settings, load_settings, prepare
 from holdfast.recording.spool import FileSpool
 from holdfast.records import Arm, Route
+from holdfast.serving.bundles import BundleCache
 from holdfast.serving.follow import ControlAddress
 from holdfast.serving.loader import bundle_loader
+from holdfast.serving.memory import available
 from holdfast.serving.options import ServeOptions
 from holdfast.serving.platforms import Platform, find_bundle, read_platform
 from holdfast.serving.process import serve
@@ -33,12 +35,15 @@ if TYPE_CHECKING:
     from holdfast.registry.mlflow_registry import MlflowRegistry
 
 
+_MODELS = "/opt/ml/models"
+
+
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """What ``holdfast serve`` was asked; what is None comes from the platform, then the spec.
 
     Args:
-        bundle: folder of a bundle or ``models:/name@alias``; without, the one that the platform
-            put here is served, and without that the control plane followed.
+        bundle: folder of a bundle, folder of such folders, or ``models:/name@alias``; without, the
+            one that the platform put here is served, and without that the control plane followed.
         ready_file: where to write the URLs once it listens.
     """
 
@@ -47,6 +52,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     port: int | None = None
     metrics_port: int | None = None
     workers: int | None = None
+    memory: str | None = None
     allow_pickle: bool = False
     ready_file: Path | None = None
 
@@ -67,11 +73,14 @@ def run(project: Path, asked: Request) -> int:
     clock = make_clock(settings.clock)
     spool_root = settings.folder("spool") / options.server
     limit = parse_size(declared.spool_limit)
+    cached = BundleCache(settings.home / "serve" / "bundles").fetch
     return serve(
         options,
         clock=clock,
         open_spool=lambda writer: _spool(spool_root, limit, declared, writer, options),
-        load=bundle_loader(key=find_key(), allow_pickle=allow),
+        load=bundle_loader(
+            key=find_key(), allow_pickle=allow, fetch=cached if options.control else None
+        ),
         command=[sys.executable, "-m", "holdfast.cli", *sys.argv[1:]],
         announce=lambda url: print(f"predictions at {url}", file=sys.stderr),  # noqa: T201
     )
@@ -107,18 +116,22 @@ def _options(settings: Settings, declared: Serve, asked: Request) -> ServeOption
         return getattr(declared, name)
 
     token = settings.token
-    bundle = asked.bundle or _platform_bundle(settings, platform)
     follow = ControlAddress(url=control_url(settings), token=token or "")
+    multi = os.environ.get("SAGEMAKER_MULTI_MODEL", "").lower() == "true"
+    bundle = asked.bundle or (None if multi else _platform_bundle(settings, platform))
+    memory = _memory(asked.memory or os.environ.get("HOLDFAST_MEMORY") or declared.memory)
     options = ServeOptions(
         server=os.environ.get("HOLDFAST_SERVER") or socket.gethostname(),
         home=settings.home,
-        control=None if bundle else follow,
-        routes=[_fixed(settings, bundle)] if bundle else [],
+        control=None if bundle or multi else follow,
+        routes=_fixed(settings, bundle) if bundle else [],
         spool_full=declared.spool_full,
         tokens=[hashlib.sha256(token.encode()).hexdigest()] if token else [],
         anonymous=bool(platform.name),
         ready_file=asked.ready_file,
         platform=platform,
+        memory=available() if multi and memory is None else memory,
+        model_root=Path(os.environ.get("HOLDFAST_MODEL_ROOT", _MODELS)) if multi else None,
     )
     changes = {name: chosen(name) for name in ("host", "port", "metrics_port", "workers")}
     return _replaced(options, changes)
@@ -146,14 +159,39 @@ def control_url(settings: Settings) -> str:
     return f"http://127.0.0.1:{CONTROL_PORT}"
 
 
-def _fixed(settings: Settings, name: str) -> Route:
-    """A route that serves one bundle and nothing else."""
+def _memory(text: str) -> int | None:
+    try:
+        return parse_size(text) if text else None
+    except ValueError as error:
+        raise UsageError("serve.memory", f"the memory for models: {error}") from error
+
+
+def _fixed(settings: Settings, name: str) -> list[Route]:
+    """Routes that serve one bundle, or each bundle of a folder, and nothing else."""
     folder = _bundle_folder(settings, name)
+    if (folder / MANIFEST_FILE).exists():
+        return [_route(folder)]
+    routes = [_route(path.parent) for path in sorted(folder.glob(f"*/{MANIFEST_FILE}"))]
+    if not routes:
+        raise UsageError(
+            "serve.no_bundle", f"there is no bundle in {name}",
+            "Name a bundle's folder, or a folder of such folders.",
+        )  # fmt: skip
+    twice = [model for model, n in Counter(route.model for route in routes).items() if n > 1]
+    if twice:
+        raise UsageError(
+            "serve.model_twice", f"several bundles in {name} are of the model '{twice[0]}'",
+            "Leave one bundle of each model in the folder.",
+        )  # fmt: skip
+    return routes
+
+
+def _route(folder: Path) -> Route:
     manifest = read_manifest(folder)
     arm = Arm(version=0, bundle=bundle_digest(folder), path=str(folder), weight=1.0)
     return Route(
         model=manifest.model, epoch=1, arms=(arm,), actor="operator",
-        reason=f"served by name: {name}", created_at=datetime.fromtimestamp(0, UTC),
+        reason=f"served by name: {folder.name}", created_at=manifest.created_at,
     )  # fmt: skip
 
 

@@ -6,43 +6,29 @@ a framework's request object.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from fastapi import FastAPI
 
 from holdfast.errors import HoldfastError
-from holdfast.serving import clouds, invocations, v1, v2
 from holdfast.serving.docs import create_docs
-from holdfast.serving.media import wanted
+from holdfast.serving.invocations import named
+from holdfast.serving.multimodel import MultiModel
+from holdfast.serving.paths import READ, Paths, Score, Target, contract_of
 from holdfast.serving.platforms import Platform
 from holdfast.serving.problems import Contract, from_error, problem
 from holdfast.serving.requests import Receive, Request, Response, Scope, Send
 from holdfast.serving.server import ModelServer
-
-_READ = ("GET", "HEAD")
-_SCORE = ("POST",)
-_OPEN = frozenset({"/", "/ping", "/health", "/v2/health/live", "/v2/health/ready"})
-_ALIVE = Response(200, b'{"status":"alive"}')
-
-
-Score = Callable[[Request], Awaitable[Response]]
-
-
-class Target(NamedTuple):
-    """What a path means: ``answer`` to a GET, ``score`` to a POST."""
-
-    contract: Contract
-    methods: tuple[str, ...]
-    answer: Callable[[], Response] | None = None
-    score: Score | None = None
+from holdfast.serving.tokens import allowed
 
 
 def create_app(
-    server: ModelServer, *, tokens: Sequence[str] = (), platform: Platform | None = None
+    server: ModelServer,
+    *,
+    tokens: Sequence[str] = (),
+    platform: Platform | None = None,
+    multi: MultiModel | None = None,
 ) -> Application:
     """The data plane as one ASGI application.
 
@@ -50,38 +36,23 @@ def create_app(
         server: what answers.
         tokens: SHA-256 hex digests of the bearer tokens that may score; empty: everybody may.
         platform: whose paths are answered beside those of every contract.
+        multi: lets a platform add and remove models.
     """
     platform = platform or Platform()
-    return Application(server, create_docs(server, platform), tokens, platform)
+    paths = Paths(server, platform, multi)
+    return Application(server, paths, create_docs(server, platform), tokens)
 
 
 class Application:
     """See :func:`create_app`."""
 
     def __init__(
-        self, server: ModelServer, docs: FastAPI, tokens: Sequence[str], platform: Platform
+        self, server: ModelServer, paths: Paths, docs: FastAPI, tokens: Sequence[str]
     ) -> None:
         self._server = server
+        self._paths = paths
         self._docs = docs
         self._tokens = tuple(token.encode() for token in tokens)
-        self._open = _OPEN | {platform.health}
-        self._fixed: dict[str, Target] = {
-            "/invocations": Target("mlflow", _SCORE, None, _invocations(server, platform)),
-            "/ping": Target("mlflow", _READ, lambda: invocations.ping(server)),
-            "/health": Target("mlflow", _READ, lambda: invocations.ping(server)),
-            "/version": Target("mlflow", _READ, invocations.version),
-            "/": Target("v1", _READ, lambda: _ALIVE),
-            "/v1/models": Target("v1", _READ, lambda: v1.models(server)),
-            "/v2": Target("v2", _READ, v2.server_metadata),
-            "/v2/": Target("v2", _READ, v2.server_metadata),
-            "/v2/health/live": Target("v2", _READ, lambda: v2.health(server, ready=False)),
-            "/v2/health/ready": Target("v2", _READ, lambda: v2.health(server, ready=True)),
-            "/score": Target("azure", _SCORE, None, lambda request: clouds.azure(server, request)),
-            "/execution-parameters": Target(
-                "mlflow", _READ, lambda: clouds.execution_parameters(server)
-            ),
-        }
-        _add_vertex(self._fixed, server, platform)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -94,28 +65,56 @@ class Application:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
-        target = self._fixed.get(path) or self._find(path)
-        if self._tokens and path not in self._open and not self._allowed(scope):
-            contract = target.contract if target else _contract(path)
+        method: str = scope["method"]
+        target = self._paths.find(path)
+        if path not in self._paths.open and not self.allows(dict(scope["headers"])):
+            contract = target.contract if target else contract_of(path)
             response = problem(contract, 401, "a bearer token is needed")
         elif target is None:
             await self._docs(scope, receive, send)
             return
-        elif scope["method"] not in target.methods:
+        elif method not in target.methods:
             response = problem(target.contract, 405, "this method is not allowed here")
             allow = ", ".join(target.methods).encode()
             response = response._replace(headers=((b"allow", allow),))
-        elif target.answer is not None and (target.score is None or scope["method"] in _READ):
-            response = _try(target.contract, target.answer)
-            if scope["method"] == "HEAD":
+        elif target.act is not None:
+            request = Request(scope, receive, self._server.limits)
+            response = await self._act(target.contract, target.act, request)
+        elif target.answer is not None and (target.score is None or method in READ):
+            response = await self._look(target, target.answer)
+            if method == "HEAD":
                 response = response._replace(body=b"")
         else:
-            assert target.score is not None
             request = Request(scope, receive, self._server.limits)
-            response = await self._score(target.contract, target.score, request)
+            response = await self.score(target.contract, lambda: self._handle(target, request))
         await response.send(send, close=self._server.draining or response.status in (408, 413))
 
-    async def _score(self, contract: Contract, score: Score, request: Request) -> Response:
+    async def _act(self, contract: Contract, act: Score, request: Request) -> Response:
+        try:
+            return await act(request)
+        except Exception as error:  # noqa: BLE001 (whatever it is, the caller gets JSON)
+            return from_error(contract, error)
+
+    async def _look(self, target: Target, answer: Callable[[], Response]) -> Response:
+        """A GET; one that tells of a model's columns may have to load it first."""
+
+        async def call() -> Response:
+            return answer()
+
+        try:
+            return await (self._server.held(target.name, call) if target.name else call())
+        except HoldfastError as error:
+            return from_error(target.contract, error)
+
+    async def score(
+        self, contract: Contract, handle: Callable[[], Awaitable[Response]]
+    ) -> Response:
+        """One scoring request of any contract: bounded, counted, and always answered.
+
+        Args:
+            contract: for the shape of errors and the metrics.
+            handle: reads and answers it.
+        """
         server = self._server
         started = time.perf_counter()
         if server.in_flight >= server.limits.in_flight:
@@ -124,7 +123,7 @@ class Application:
             server.in_flight += 1
             server.metrics.in_flight.inc()
             try:
-                response = await score(request)
+                response = await handle()
             except Exception as error:  # noqa: BLE001 (whatever it is, the caller gets JSON)
                 response = from_error(contract, error)
             finally:
@@ -139,84 +138,14 @@ class Application:
         )
         return response
 
-    def _find(self, path: str) -> Target | None:
-        """Paths that name a model."""
-        if path.startswith(v1.PREFIX):
-            return self._find_v1(path[len(v1.PREFIX) :])
-        if path.startswith(v2.PREFIX):
-            return self._find_v2(path[len(v2.PREFIX) :].split("/"))
-        if _contract(path) != "other":
-            return _nothing(_contract(path))
-        return None
+    async def _handle(self, target: Target, request: Request) -> Response:
+        score = target.score
+        assert score is not None
+        return await self._server.held(target.name or named(request), lambda: score(request))
 
-    def _find_v1(self, rest: str) -> Target:
-        if "/" in rest or not rest:
-            return _nothing("v1")
-        if rest.endswith(v1.PREDICT):
-            return Target("v1", _SCORE, None, lambda request: v1.predict(self._server, request))
-        return Target("v1", _READ, lambda: v1.model(self._server, rest))
-
-    def _find_v2(self, parts: list[str]) -> Target:
-        server, name, version = self._server, parts.pop(0), None
-        if len(parts) >= 2 and parts[0] == "versions":
-            version = parts[1]
-            parts = parts[2:]
-        if parts == ["infer"]:
-            return Target(
-                "v2", _SCORE, None, lambda request: v2.infer(server, request, name, version)
-            )
-        if parts == ["ready"]:
-            return Target("v2", _READ, lambda: v2.model_ready(server, name, version))
-        if not parts and name:
-            return Target("v2", _READ, lambda: v2.model_metadata(server, name, version))
-        return _nothing("v2")
-
-    def _allowed(self, scope: Scope) -> bool:
-        value: bytes = dict(scope["headers"]).get(b"authorization", b"")
-        kind, _, token = value.partition(b" ")
-        given = hashlib.sha256(token.strip()).hexdigest().encode()
-        fits = [hmac.compare_digest(given, known) for known in self._tokens]
-        return kind.lower() == b"bearer" and any(fits)
-
-
-def _invocations(server: ModelServer, platform: Platform) -> Score:
-    default = wanted(platform.accept.encode())
-    if platform.name == "sagemaker":
-        return lambda request: clouds.sagemaker(server, request, default)
-    return lambda request: invocations.invocations(server, request, default)
-
-
-def _add_vertex(paths: dict[str, Target], server: ModelServer, platform: Platform) -> None:
-    """The paths that Vertex AI chose, perhaps one; a path that scores anyway keeps its contract."""
-    predict, health = platform.predict, platform.health
-    known = predict in paths and paths[predict].score is not None
-    if predict and not known and not predict.startswith((v1.PREFIX, v2.PREFIX)):
-        paths[predict] = Target(
-            "vertex", _SCORE, None, lambda request: clouds.vertex(server, request)
-        )
-    if health:
-        score = paths[health].score if health in paths else None
-        methods = (*_READ, *_SCORE) if score else _READ
-        paths[health] = Target("vertex", methods, lambda: clouds.vertex_health(server), score)
-
-
-def _contract(path: str) -> Contract:
-    for prefix in ("v1", "v2"):
-        if path == f"/{prefix}" or path.startswith(f"/{prefix}/"):
-            return prefix
-    return "other"
-
-
-def _nothing(contract: Contract) -> Target:
-    methods = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-    return Target(contract, methods, lambda: problem(contract, 404, "there is nothing here"))
-
-
-def _try(contract: Contract, answer: Callable[[], Response]) -> Response:
-    try:
-        return answer()
-    except HoldfastError as error:
-        return from_error(contract, error)
+    def allows(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Whether the caller has a token, or needs none."""
+        return not self._tokens or allowed(headers.get(b"authorization", b""), self._tokens)
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

@@ -39,14 +39,16 @@ _BATCH_MEGABYTES = 100  # most that SageMaker lets be under way at once
 _VISIBLE = re.compile(rb"[!-~]+")
 
 
-async def sagemaker(server: ModelServer, request: Request, default: Form) -> Response:
+async def sagemaker(
+    server: ModelServer, request: Request, default: Form, name: str = ""
+) -> Response:
     """``POST /invocations`` on SageMaker, whose proxy lets no header of ours through but one: it
     carries what labels are joined by.
 
     Raises:
         HoldfastError: when the rows cannot be answered.
     """
-    response = await invocations(server, request, default)
+    response = await invocations(server, request, default, name)
     given = dict(response.headers)
     value = b"holdfast-prediction-id=%b,holdfast-version=%b" % (
         given[b"x-holdfast-prediction-id"],

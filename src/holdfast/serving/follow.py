@@ -123,6 +123,7 @@ class Follower:
                 self._stop.wait(_FIRST_PAUSE)  # it does not hold the poll: do not storm it
         for route in routes:
             self._apply(route)
+        self._server.starting = False
 
     def _apply(self, route: Route) -> None:
         """Other routes are served even when this one cannot be."""

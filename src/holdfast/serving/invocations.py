@@ -24,20 +24,23 @@ _FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
 _NAN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|NaN', re.DOTALL)
 
 
-async def invocations(server: ModelServer, request: Request, default: Form = "json") -> Response:
+async def invocations(
+    server: ModelServer, request: Request, default: Form = "json", name: str = ""
+) -> Response:
     """Scores rows in any of MLflow's JSON forms, CSV, JSON lines or Parquet.
 
     Args:
         server: what answers.
         request: the rows; its Accept header chooses the form of the answer.
         default: the form of the answer for who accepts anything.
+        name: the model that the path names, if it does.
 
     Raises:
         HoldfastError: when they cannot be answered.
     """
     form, header = form_of(request)
     accepted = wanted(request.headers.get(b"accept"), default)
-    live = server.pick(request.text(b"x-holdfast-model") or request.query("model"))
+    live = server.pick(name or named(request))
     body = await request.body()
     converter = live.converter
     if form == "json":
@@ -56,6 +59,11 @@ def _write(form: Form, answer: Answer, request: Request) -> Response:
         return respond(answer, request, predictions(answer))
     body = write_csv(answer) if form == "csv" else write_lines(answer)
     return respond(answer, request, body)._replace(kind=KINDS[form])
+
+
+def named(request: Request) -> str | None:
+    """The model that the caller names, where the path does not."""
+    return request.text(b"x-holdfast-model") or request.query("model")
 
 
 def read_json(body: bytes, converter: Converter) -> Rows:
@@ -145,7 +153,7 @@ def _wrong_split() -> RequestError:
 
 def ping(server: ModelServer) -> Response:
     """``GET /ping`` and ``/health``: 404 while there is no model, 503 when not to be used."""
-    if not server.routes.live:
+    if not server.routes.uses and not server.platform:
         return problem("mlflow", 404, "no model is loaded yet")
     return _ALIVE if server.ready else problem("mlflow", 503, "this server takes no traffic now")
 

@@ -10,18 +10,20 @@ from holdfast.bundle import columns, predictor
 from holdfast.bundle.predictor import Predictor
 from holdfast.bundle.redaction import Redaction
 from holdfast.records import Arm, RecordPolicy
+from holdfast.serving.memory import Growth, memory_of
 
 _WARM_UPS = 3
 
 
 class Opened(NamedTuple):
     """A warm model; ``example`` is one plain row for the documentation, ``redaction`` says what
-    of its inputs may be recorded.
+    of its inputs may be recorded, ``memory`` is the bytes that the model takes.
     """
 
     predictor: Predictor
     example: dict[str, Any]
     redaction: Redaction = Redaction(RecordPolicy(), None)
+    memory: int = 0
 
 
 Load = Callable[[Arm], Opened]
@@ -44,21 +46,30 @@ def bundle_loader(
         A function that verifies the bundle's digest, opens it, answers the golden rows and warms
         the model up; it raises :class:`~holdfast.errors.BundleError` when any of that fails.
     """
+    growth = Growth()
 
     def load(arm: Arm) -> Opened:
         folder = Path(arm.path) if fetch is None else fetch(arm)
-        opened = predictor.open_bundle(
-            folder, digest=arm.bundle, key=key, allow_pickle=allow_pickle
-        )
+        end = growth.begin()
+        try:
+            opened = predictor.open_bundle(
+                folder, digest=arm.bundle, key=key, allow_pickle=allow_pickle
+            )
+            predictor.check_golden(opened, folder)
+            example = _warm(opened, folder)
+        finally:
+            grown = end()
         redaction = Redaction(opened.manifest.record, key, opened.manifest.signature.id)
-        predictor.check_golden(opened, folder)
-        rows, golden = predictor.read_golden(folder, opened.manifest)
-        if not columns.count(rows):
-            return Opened(opened, {}, redaction)
-        one = columns.take(rows, slice(0, 1))
-        for _ in range(_WARM_UPS):
-            opened.predict(one, 1)
-        example = {name: values[0] for name, values in golden.columns.items()}
-        return Opened(opened, example, redaction)
+        return Opened(opened, example, redaction, memory_of(opened.manifest, grown))
 
     return load
+
+
+def _warm(opened: Predictor, folder: Path) -> dict[str, Any]:
+    rows, golden = predictor.read_golden(folder, opened.manifest)
+    if not columns.count(rows):
+        return {}
+    one = columns.take(rows, slice(0, 1))
+    for _ in range(_WARM_UPS):
+        opened.predict(one, 1)
+    return {name: values[0] for name, values in golden.columns.items()}

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from socketserver import ThreadingMixIn
 from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.multiprocess import MultiProcessCollector
 
+Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 _BUCKETS = (
     0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
 )  # fmt: skip
@@ -77,6 +83,33 @@ class Metrics:
             registry=registry,
             multiprocess_mode="min",
         )
+        self.loads = Counter(
+            "holdfast_model_loads", "Versions loaded", ("model",), registry=registry
+        )
+        self.load_failed = Counter(
+            "holdfast_model_load_failed",
+            "Versions that could not be loaded, by the code of the error",
+            ("model", "reason"),
+            registry=registry,
+        )
+        self.evictions = Counter(
+            "holdfast_model_evictions",
+            "Models that left memory to make room for others",
+            ("model",),
+            registry=registry,
+        )
+        self.models_loaded = Gauge(
+            "holdfast_models_loaded",
+            "Models in memory",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
+        self.models_bytes = Gauge(
+            "holdfast_models_bytes",
+            "Bytes that the models in memory take",
+            registry=registry,
+            multiprocess_mode="livesum",
+        )
         self.in_flight.set(0)
         self._request_children: dict[tuple[str, int, str, int], tuple[Any, Any]] = {}
         self._row_children: dict[tuple[str, int], Any] = {}
@@ -125,19 +158,45 @@ def workers_registry(folder: Path) -> CollectorRegistry:
     return registry
 
 
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _Handler(WSGIRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        """Nothing: whoever scrapes does so every few seconds."""
+
+
 class MetricsPort:
-    """``/metrics`` on its own port, answered by a thread of its own.
+    """``/metrics`` on its own port, and administration beside it, answered by threads.
 
     Args:
         registry: what to show.
         host: address to listen on.
         port: 0 for any free one.
+        admin: a WSGI application for every other path than that of the metrics, and its prefix.
     """
 
-    def __init__(self, registry: CollectorRegistry, *, host: str, port: int) -> None:
-        self._server, self._thread = prometheus_client.start_http_server(
-            port, addr=host, registry=registry
-        )
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        *,
+        host: str,
+        port: int,
+        admin: tuple[str, Wsgi] | None = None,
+    ) -> None:
+        metrics: Wsgi = prometheus_client.make_wsgi_app(registry)
+
+        def application(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+            if admin is not None and environ["PATH_INFO"].startswith(admin[0]):
+                return admin[1](environ, start)
+            return metrics(environ, start)
+
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        kind = type("Server", (_Server,), {"address_family": family})
+        self._server: WSGIServer = make_server(host, port, application, kind, _Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
         self.url = f"http://{host}:{self._server.server_port}/metrics"
 
     def close(self) -> None:

@@ -39,6 +39,10 @@ class ServeOptions:
         grace: seconds that requests get to finish.
         limits: bounds on requests.
         platform: whose paths are answered beside those of every contract.
+        memory: most bytes that the models may take, shared evenly by the workers; ``None``: all
+            that was loaded stays so.
+        model_root: a hosting platform may add bundles from this folder while the server runs.
+        ahead: most models to load before they are asked for, when the server starts.
     """
 
     server: str
@@ -58,6 +62,9 @@ class ServeOptions:
     grace: float = 25.0
     limits: Limits = field(default_factory=Limits)
     platform: Platform = field(default_factory=Platform)
+    memory: int | None = None
+    ahead: int = 16
+    model_root: Path | None = None
 
 
 def check_exposure(options: ServeOptions) -> None:
@@ -66,7 +73,7 @@ def check_exposure(options: ServeOptions) -> None:
     Raises:
         UsageError: when others can reach the address and nothing is asked of them.
     """
-    if options.tokens or options.anonymous or _is_loopback(options.host):
+    if options.tokens or options.anonymous or is_loopback(options.host):
         return
     raise UsageError(
         "serve.exposed",
@@ -75,7 +82,8 @@ def check_exposure(options: ServeOptions) -> None:
     )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

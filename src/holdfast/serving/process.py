@@ -22,19 +22,25 @@ import uvloop
 from holdfast.errors import HoldfastError, UsageError
 from holdfast.ports.clock import Clock
 from holdfast.ports.spool import Spool
+from holdfast.serving.admin import Admin, Command, Reply
 from holdfast.serving.app import create_app
+from holdfast.serving.bundles import BundleCache
 from holdfast.serving.cache import RouteCache
+from holdfast.serving.crew import Desk
 from holdfast.serving.follow import Follower
 from holdfast.serving.loader import Load
 from holdfast.serving.metrics import Metrics, MetricsPort, use_slot
+from holdfast.serving.multimodel import MultiModel
 from holdfast.serving.options import (
     ServeOptions,
     check_exposure,
+    is_loopback,
     listen,
     metrics_address,
     tell,
     url_of,
 )
+from holdfast.serving.repository import PREFIX, Repository
 from holdfast.serving.server import ModelServer
 from holdfast.serving.workers import Seat, supervise
 
@@ -97,6 +103,7 @@ def serve(
             metrics=metrics_address(options),
             grace=options.drain + options.grace,
             started=lambda metrics_url: tell(options, url, metrics_url, announce),
+            repository=lambda run: _repository(options, run),
         )
 
 
@@ -112,8 +119,14 @@ def _worker(
     """One process that answers; with ``announce`` the only one."""
     metrics = Metrics()
     port = None
+    life: _Life | None = None
+
+    def order(command: Command) -> Reply:
+        return Reply(503) if life is None else life.desk.order(command)
+
     if announce is not None and (address := metrics_address(options)) is not None:
-        port = MetricsPort(metrics.registry, host=address[0], port=address[1])
+        admin = (PREFIX, _repository(options, order))
+        port = MetricsPort(metrics.registry, host=address[0], port=address[1], admin=admin)
     metrics_url = port.url if port else seat.metrics_url
     url = url_of(options.host, listening)
     with open_spool(f"worker-{seat.slot}") as spool:
@@ -125,6 +138,8 @@ def _worker(
             limits=options.limits,
             spool_full=options.spool_full,
             metrics=metrics,
+            memory=None if options.memory is None else options.memory // options.workers,
+            platform=options.model_root is not None,
         )
         life = _Life(options, server, clock, url, metrics_url, seat)
         if announce is not None:
@@ -134,6 +149,10 @@ def _worker(
     if port is not None:
         port.close()
     return 0
+
+
+def _repository(options: ServeOptions, run: Callable[[Command], Reply]) -> Repository:
+    return Repository(run, tokens=options.tokens, exposed=not is_loopback(options.metrics_host))
 
 
 class _Life:
@@ -153,13 +172,22 @@ class _Life:
         self._clock = clock
         self._urls = (url, metrics_url)
         self._seat = seat
+        self.desk = Desk(Admin(server, options.model_root), seat.folder, seat.slot)
         self._failure: HoldfastError | None = None
         self._follower: Follower | None = None
 
     async def run(self, listening: socket.socket) -> None:
         """Listens at once, loads meanwhile; readiness says when there is a model."""
+        self.desk.begin()
+        self._server.starting = True
+        multi = MultiModel(self._server, self.desk.everywhere) if self._options.model_root else None
         config = uvicorn.Config(
-            create_app(self._server, tokens=self._options.tokens, platform=self._options.platform),
+            create_app(
+                self._server,
+                tokens=self._options.tokens,
+                platform=self._options.platform,
+                multi=multi,
+            ),
             http="httptools",
             ws="none",
             lifespan="off",
@@ -174,6 +202,7 @@ class _Life:
         if self._follower is not None:
             self._follower.stop()
         loading.cancel()
+        self.desk.close()
         with contextlib.suppress(asyncio.CancelledError):
             await loading
         await self._server.close()
@@ -181,17 +210,30 @@ class _Life:
             raise self._failure
 
     async def _load(self, http: _Http) -> None:
+        await self._load_routes(http)
+        await self.desk.join()
+        if self._options.control is None or self._server.routes.uses:
+            self._server.starting = False
+
+    async def _load_routes(self, http: _Http) -> None:
         options = self._options
-        cache = RouteCache(options.home / "serve", f"routes-{self._server.name}.json")
+        folder = options.home / "serve"
+        bundles = BundleCache(folder / "bundles")
+        cache = RouteCache(folder, f"routes-{self._server.name}.json", bundles)
         fixed = options.control is None
-        for route in options.routes if fixed else cache.load():
+        routes = options.routes if fixed else cache.load()
+        for route in routes[options.ahead :]:
+            self._server.routes.rest(route)
+        for route in routes[: options.ahead]:
             try:
                 await self._server.apply(route)
             except HoldfastError as error:
-                if fixed:
+                if fixed and len(routes) == 1:
                     self._failure = error
                     http.stop()
                     return
+                if fixed:  # the others are served; this one is tried again when it is asked for
+                    self._server.routes.rest(route)
         # What was loaded lives as long as the process; the collector need not look at it again.
         gc.collect()
         gc.freeze()

@@ -30,6 +30,7 @@ class Loaded:
     def __init__(self, arm: Arm, opened: Opened, limits: Limits) -> None:
         manifest = opened.predictor.manifest
         self.key = arm_key(arm)
+        self.model = manifest.model
         self.version = arm.version
         self.header = b"%d" % arm.version
         self.kind: str = opened.predictor.kind
@@ -38,6 +39,7 @@ class Loaded:
         self.created = int(manifest.created_at.timestamp())
         self.example = opened.example
         self.redaction = opened.redaction
+        self.memory = opened.memory
         self.converter = Converter(manifest.signature, limit=limits.rows)
         self._predict = opened.predictor.predict
         self._lock = threading.Lock() if self.kind == "native" else None
@@ -77,8 +79,8 @@ class LiveRoute:
         limits: Limits,
     ) -> None:
         self.route = route
-        self.model = route.model
         self.champion = max(arms, key=lambda pair: pair[0].weight)[1]
+        self.model = self.champion.model
         for _, loaded in arms:
             check_compatible(loaded, self.champion)
         self._weights = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal, NamedTuple, TypeVar
 
@@ -54,6 +54,8 @@ class ModelServer:
         limits: bounds on requests.
         spool_full: ``answer`` although a prediction cannot be recorded, or ``refuse``.
         metrics: what is counted.
+        memory: most bytes that models may take; ``None``: all stay loaded.
+        platform: a hosting platform adds the models, under names of its own, when it likes.
     """
 
     def __init__(
@@ -66,12 +68,17 @@ class ModelServer:
         limits: Limits | None = None,
         spool_full: Literal["answer", "refuse"] = "answer",
         metrics: Metrics | None = None,
+        memory: int | None = None,
+        platform: bool = False,
     ) -> None:
         self.name = name
         self.limits = limits or Limits()
         self.metrics = metrics or Metrics()
         self.parquet = ParquetReader(self.limits)
-        self.routes = Routes(load, self.limits, self.metrics)
+        self.routes = Routes(load, self.limits, self.metrics, memory=memory)
+        self.routes.library.any_name = platform
+        self.platform = platform
+        self.starting = False
         self.draining = False
         self.in_flight = 0
         self._clock = clock
@@ -90,7 +97,34 @@ class ModelServer:
     @property
     def ready(self) -> bool:
         """Whether traffic should come here."""
-        return bool(self.routes.live) and self._spool.healthy and not self.draining
+        models = self.platform or bool(self.routes.uses)
+        return models and self._spool.healthy and not (self.starting or self.draining)
+
+    async def held(self, name: str | None, call: Callable[[], Awaitable[T]]) -> T:
+        """Awaits ``call`` with a model in memory: loaded first if it sleeps, and not evicted
+        before the call has ended.
+
+        Args:
+            name: as for :meth:`pick`, which says in the call what is wrong with it.
+            call: made once the model is in memory.
+
+        Raises:
+            UnavailableError: when the model cannot be loaded now.
+        """
+        routes = self.routes
+        if name is None and len(routes.uses) == 1:
+            name = next(iter(routes.uses))
+        use = routes.uses.get(name) if name is not None else None
+        if name is None or use is None:
+            return await call()
+        use.requests += 1
+        use.last = time.perf_counter()
+        try:
+            if name in routes.asleep:
+                await routes.wake(name)
+            return await call()
+        finally:
+            use.requests -= 1
 
     def pick(self, name: str | None) -> LiveRoute:
         """The live route of a model; of the only one, when none is named.
@@ -100,19 +134,25 @@ class ModelServer:
             RequestError: when several are served and none is named.
             UnavailableError: when there is no model yet.
         """
-        live = self.routes.live
+        models = self.routes.uses
+        if name is None and len(models) == 1:
+            name = next(iter(models))
         if name is not None:
-            found = live.get(name)
-            if found is None:
-                raise NotFoundError("request.no_model", "there is no such model here", "")
-            return found
-        if len(live) == 1:
-            return next(iter(live.values()))
-        if not live:
-            raise UnavailableError("request.not_ready", "no model is loaded yet", "Try again soon")
+            found = self.routes.live.get(name)
+            if found is not None:
+                return found
+            if self.starting:
+                raise _not_ready()
+            if name in self.routes.asleep:
+                raise UnavailableError("model.not_loaded", "the model sleeps", "Try again soon")
+            raise NotFoundError("request.no_model", "there is no such model here", "")
+        if not models:
+            raise _not_ready()
+        names = self.routes.models
+        more = f" and {len(names) - 10} more" if len(names) > 10 else ""
         raise RequestError(
             "request.which_model",
-            "this server has several models: " + ", ".join(sorted(live)),
+            "this server has several models: " + ", ".join(names[:10]) + more,
             "Name one in the header X-Holdfast-Model or in the query as model=",
         )
 
@@ -255,6 +295,11 @@ class ModelServer:
         await asyncio.sleep(0)  # the last records are delivered by the loop
         self.parquet.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self.routes.library.close()
+
+
+def _not_ready() -> UnavailableError:
+    return UnavailableError("request.not_ready", "no model is loaded yet", "Try again soon")
 
 
 def _routing_key(request: Request, rows: Rows) -> str | None:

@@ -15,7 +15,6 @@ from holdfast.serving.payload import (
     respond,
 )
 from holdfast.serving.requests import Request, Response
-from holdfast.serving.router import LiveRoute
 from holdfast.serving.server import ModelServer
 
 PREFIX = "/v1/models/"
@@ -54,11 +53,9 @@ def read_rows(body: bytes, converter: Converter) -> Rows:
 
 def models(server: ModelServer) -> Response:
     """``GET /v1/models``."""
-    live = server.routes.live
-    data = [_model(live[name]) for name in sorted(live)]
-    return Response(
-        200, msgspec.json.encode({"object": "list", "data": data, "models": sorted(live)})
-    )
+    names = server.routes.models
+    data = [_model(server, name) for name in names]
+    return Response(200, msgspec.json.encode({"object": "list", "data": data, "models": names}))
 
 
 def model(server: ModelServer, name: str) -> Response:
@@ -67,17 +64,17 @@ def model(server: ModelServer, name: str) -> Response:
     Raises:
         NotFoundError: when there is no such model.
     """
-    live = server.routes.live.get(name)
-    if live is None:
+    if name not in server.routes.uses:
         raise NotFoundError("request.no_model", "there is no such model here", "")
-    body = msgspec.json.encode({"name": live.model, "ready": server.ready, **_model(live)})
+    body = msgspec.json.encode({"name": name, "ready": server.ready, **_model(server, name)})
     return Response(200 if server.ready else 503, body)
 
 
-def _model(live: LiveRoute) -> dict[str, str | int]:
+def _model(server: ModelServer, name: str) -> dict[str, str | int]:
+    route = server.routes.orders(name)
     return {
-        "id": live.model,
+        "id": name,
         "object": "model",
-        "created": live.champion.created,
+        "created": int(route.created_at.timestamp()),
         "owned_by": "holdfast",
     }

@@ -210,9 +210,11 @@ def model_ready(server: ModelServer, name: str, version: str | None) -> Response
     Raises:
         NotFoundError: when there is no such model or version.
     """
-    live, _ = _find(server, name, version)
-    body = _encode({"name": live.model, "ready": server.ready})
-    return Response(200 if server.ready else 503, body)
+    asleep = version is None and name in server.routes.asleep
+    if not asleep:
+        _find(server, name, version)
+    ready = server.ready and not (asleep and name in server.routes.problems)
+    return Response(200 if ready else 503, _encode({"name": name, "ready": ready}))
 
 
 def _find(server: ModelServer, name: str, version: str | None) -> tuple[LiveRoute, Loaded]:

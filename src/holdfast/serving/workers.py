@@ -18,7 +18,10 @@ from typing import Any, Self
 
 import msgspec
 
-from holdfast.serving.metrics import MetricsPort, workers_registry
+from holdfast.serving.admin import Command, Reply
+from holdfast.serving.crew import ask, merged
+from holdfast.serving.metrics import MetricsPort, Wsgi, workers_registry
+from holdfast.serving.repository import PREFIX
 
 _log = logging.getLogger("holdfast.serving")
 _VARIABLE = "HOLDFAST_WORKER"
@@ -36,12 +39,14 @@ class Seat(msgspec.Struct, frozen=True, kw_only=True):
         fd: the listening socket.
         parent: a pipe that ends when the parent dies; -1 for none.
         metrics_url: where the parent shows the metrics of all.
+        folder: private to this server's processes; empty for a worker that is alone.
     """
 
     slot: int
     fd: int
     parent: int
     metrics_url: str = ""
+    folder: str = ""
 
     @classmethod
     def mine(cls) -> Self | None:
@@ -97,6 +102,7 @@ def supervise(
     metrics: tuple[str, int] | None,
     grace: float,
     started: Callable[[str], None],
+    repository: Callable[[Callable[[Command], Reply]], Wsgi],
 ) -> int:
     """Runs the workers until SIGTERM or SIGINT.
 
@@ -107,6 +113,7 @@ def supervise(
         metrics: address of the sum of their metrics.
         grace: seconds they get to end by themselves.
         started: told the URL of the metrics once all were started.
+        repository: made with what gives a command to every worker; shown beside the metrics.
 
     Returns:
         0 after a stop that was asked for, 1 when a worker never holds.
@@ -116,12 +123,12 @@ def supervise(
     folder = Path(tempfile.mkdtemp(prefix="holdfast-metrics-"))
     port = None
     if metrics is not None:
-        port = MetricsPort(workers_registry(folder), host=metrics[0], port=metrics[1])
+        admin = (PREFIX, repository(lambda command: merged(ask(folder, command))))
+        registry = workers_registry(folder)
+        port = MetricsPort(registry, host=metrics[0], port=metrics[1], admin=admin)
     url = port.url if port else ""
-    crew = [
-        _Worker(command, Seat(slot=n, fd=listening.fileno(), parent=read, metrics_url=url), folder)
-        for n in range(workers)
-    ]
+    seat = Seat(slot=0, fd=listening.fileno(), parent=read, metrics_url=url, folder=str(folder))
+    crew = [_Worker(command, msgspec.structs.replace(seat, slot=n), folder) for n in range(workers)]
     with _signals(stop):
         try:
             for worker in crew:

@@ -152,6 +152,9 @@ class Serve(Section, frozen=True, kw_only=True):
     port: Annotated[int, Meta(ge=0, le=65535), about("public port of predictions")] = 8080
     metrics_port: Annotated[int, Meta(ge=0, le=65535), about("port of /metrics")] = 8081
     workers: Annotated[int, Meta(ge=1), about("server processes on one listening socket")] = 1
+    memory: Annotated[
+        str, about("most memory the models may take, such as 4GiB; empty: no limit")
+    ] = ""
     spool_limit: Annotated[str, about("most disk the spool may take, such as 1GiB")] = "1GiB"
     spool_full: Annotated[
         Literal["answer", "refuse"], about("what to do when a prediction cannot be recorded")
