@@ -44,6 +44,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     host: str | None = None
     port: int | None = None
     metrics_port: int | None = None
+    grpc_port: int | None = None
     workers: int | None = None
     allow_pickle: bool = False
     ready_file: Path | None = None
@@ -91,7 +92,9 @@ def _options(settings: Settings, declared: Serve, asked: Request) -> ServeOption
         tokens=[hashlib.sha256(token.encode()).hexdigest()] if token else [],
         ready_file=asked.ready_file,
     )
-    changes = {name: chosen(name) for name in ("host", "port", "metrics_port", "workers")}
+    changes = {
+        name: chosen(name) for name in ("host", "port", "metrics_port", "grpc_port", "workers")
+    }
     return _replaced(options, changes)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from fastapi import FastAPI
@@ -78,7 +78,7 @@ class Application:
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
         target = self._fixed.get(path) or self._find(path)
-        if self._tokens and path not in _OPEN and not self._allowed(scope):
+        if path not in _OPEN and not self.allows(dict(scope["headers"])):
             contract = target.contract if target else _contract(path)
             response = problem(contract, 401, "a bearer token is needed")
         elif target is None:
@@ -93,28 +93,37 @@ class Application:
             if scope["method"] == "HEAD":
                 response = response._replace(body=b"")
         else:
-            response = await self._score(target, Request(scope, receive, self._server.limits))
+            request = Request(scope, receive, self._server.limits)
+            response = await self.score(target.contract, lambda: self._handle(target, request))
         await response.send(send, close=self._server.draining or response.status in (408, 413))
 
-    async def _score(self, target: Target, request: Request) -> Response:
+    async def score(
+        self, contract: Contract, handle: Callable[[], Awaitable[Response]]
+    ) -> Response:
+        """One scoring request of any contract: bounded, counted, and always answered.
+
+        Args:
+            contract: for the shape of errors and the metrics.
+            handle: reads and answers it.
+        """
         server = self._server
         started = time.perf_counter()
         if server.in_flight >= server.limits.in_flight:
-            response = problem(target.contract, 503, "too many requests are being answered")
+            response = problem(contract, 503, "too many requests are being answered")
         else:
             server.in_flight += 1
             server.metrics.in_flight.inc()
             try:
-                response = await self._handle(target, request)
+                response = await handle()
             except Exception as error:  # noqa: BLE001 (whatever it is, the caller gets JSON)
-                response = from_error(target.contract, error)
+                response = from_error(contract, error)
             finally:
                 server.in_flight -= 1
                 server.metrics.in_flight.dec()
         server.metrics.request(
             response.model,
             response.version,
-            target.contract,
+            contract,
             response.status,
             time.perf_counter() - started,
         )
@@ -157,8 +166,11 @@ class Application:
             return Target("v2", _READ, lambda: v2.model_metadata(server, name, version))
         return _nothing("v2")
 
-    def _allowed(self, scope: Scope) -> bool:
-        value: bytes = dict(scope["headers"]).get(b"authorization", b"")
+    def allows(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Whether the caller has a token, or needs none."""
+        if not self._tokens:
+            return True
+        value = headers.get(b"authorization", b"")
         kind, _, token = value.partition(b" ")
         given = hashlib.sha256(token.strip()).hexdigest().encode()
         fits = [hmac.compare_digest(given, known) for known in self._tokens]

@@ -36,12 +36,14 @@ class Seat(msgspec.Struct, frozen=True, kw_only=True):
         fd: the listening socket.
         parent: a pipe that ends when the parent dies; -1 for none.
         metrics_url: where the parent shows the metrics of all.
+        grpc: host and port to answer gRPC on; empty for none.
     """
 
     slot: int
     fd: int
     parent: int
     metrics_url: str = ""
+    grpc: str = ""
 
     @classmethod
     def mine(cls) -> Self | None:
@@ -95,6 +97,7 @@ def supervise(
     *,
     workers: int,
     metrics: tuple[str, int] | None,
+    grpc: str,
     grace: float,
     started: Callable[[str], None],
 ) -> int:
@@ -105,6 +108,7 @@ def supervise(
         listening: shared by all.
         workers: how many.
         metrics: address of the sum of their metrics.
+        grpc: as of :class:`Seat`.
         grace: seconds they get to end by themselves.
         started: told the URL of the metrics once all were started.
 
@@ -118,9 +122,10 @@ def supervise(
     if metrics is not None:
         port = MetricsPort(workers_registry(folder), host=metrics[0], port=metrics[1])
     url = port.url if port else ""
+    seat = Seat(slot=0, fd=listening.fileno(), parent=read, metrics_url=url, grpc=grpc)
     crew = [
-        _Worker(command, Seat(slot=n, fd=listening.fileno(), parent=read, metrics_url=url), folder)
-        for n in range(workers)
+        _Worker(command, msgspec.structs.replace(seat, slot=slot), folder)
+        for slot in range(workers)
     ]
     with _signals(stop):
         try:
