@@ -1,13 +1,15 @@
 """The Open Inference Protocol over gRPC, on a port of its own.
 
-Everything runs in the server's event loop, like a request over HTTP; only the wire differs. Calls
-to infer are declared as streams of requests, which looks the same on the wire, so that tokens and
-the cap on requests in flight are checked before a message is read, and reading it has a deadline.
+Everything runs in the server's event loop, like a request over HTTP; only the wire differs. The
+methods are declared as taking a stream of requests, which looks the same on the wire, so that
+tokens and the cap on requests in flight are checked before a message is read, and reading it has a
+deadline.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -25,6 +27,8 @@ from holdfast.serving.rpc.messages import read_request, write_metadata, write_re
 from holdfast.serving.rpc.protocol import SERVICE, DecodeError, message
 from holdfast.serving.server import ModelServer
 
+Handler = Callable[[AsyncIterator[bytes], Any], Awaitable[bytes]]
+
 _InferRequest = message("ModelInferRequest")
 _CLOSED_BY_CALLER = 499
 _CODES = {
@@ -37,6 +41,8 @@ _CODES = {
     503: grpc.StatusCode.UNAVAILABLE,
     504: grpc.StatusCode.DEADLINE_EXCEEDED,
 }
+_QUIET = 0.1
+_LONGEST_REFUSAL = 2.0
 _PUSHBACK = ("grpc-retry-pushback-ms", "1000")
 
 
@@ -53,12 +59,12 @@ class GrpcPort:
         self._app = app
         self._server = server
         self.address = address
-        limits = server.limits
+        self._closing = False
+        self._calls = 0
         self._grpc = grpc.aio.server(
             options=(
                 ("grpc.so_reuseport", 1),
-                ("grpc.max_receive_message_length", limits.body),
-                ("grpc.max_concurrent_streams", limits.in_flight),
+                ("grpc.max_receive_message_length", server.limits.body),
             )
         )
         self._grpc.add_generic_rpc_handlers(
@@ -74,6 +80,7 @@ class GrpcPort:
         try:
             port = self._grpc.add_insecure_port(self.address)
         except RuntimeError:
+            await self._grpc.stop(None)
             raise UsageError(
                 "serve.address", f"cannot listen on {self.address}", "Choose another port."
             ) from None
@@ -81,7 +88,18 @@ class GrpcPort:
         await self._grpc.start()
 
     async def stop(self, seconds: float) -> None:
-        """Refuses new calls and lets those under way finish, for so many seconds at most."""
+        """Refuses new calls and lets those under way finish, for so many seconds at most.
+
+        gRPC's own stop cancels the calls that wait unread, and callers do not repeat what was
+        cancelled. So each is first told to go elsewhere, until no more come.
+        """
+        self._closing = True
+        seen = -1
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(seconds, _LONGEST_REFUSAL)):
+                while seen != self._calls:
+                    seen = self._calls
+                    await asyncio.sleep(_QUIET)
         await self._grpc.stop(seconds)
 
     def _methods(self) -> dict[str, Any]:
@@ -92,33 +110,28 @@ class GrpcPort:
             "ServerMetadata": self._server_metadata,
             "ModelMetadata": self._model_metadata,
         }
-        methods = {
-            name: grpc.unary_unary_rpc_method_handler(
-                self._guarded(name, answer),
-                request_deserializer=_reader(name),
-                response_serializer=lambda response: response.SerializeToString(),
-            )
-            for name, answer in about.items()
+        handlers = {name: self._asked(name, answer) for name, answer in about.items()}
+        handlers["ModelInfer"] = self._infer
+        return {
+            name: grpc.stream_unary_rpc_method_handler(handler)
+            for name, handler in handlers.items()
         }
-        methods["ModelInfer"] = grpc.stream_unary_rpc_method_handler(self._infer)
-        return methods
 
-    def _guarded(
-        self, name: str, answer: Callable[[Any], Any]
-    ) -> Callable[[Any, Any], Awaitable[Any]]:
+    def _asked(self, name: str, answer: Callable[[Any], Any]) -> Handler:
+        """A method that only tells of the server and its models."""
+        kind = message(f"{name}Request")
         open_to_all = name in ("ServerLive", "ServerReady")
 
-        async def handle(request: Any, context: Any) -> Any:
+        async def handle(messages: AsyncIterator[bytes], context: Any) -> bytes:
             if not open_to_all and not self._app.allows(_headers(context)):
-                await _abort(context, problem("grpc", 401, "a bearer token is needed"))
-            if request is None:
-                await _abort(context, problem("grpc", 400, "the message is malformed"))
-            try:
-                return answer(request)
-            except Exception as error:  # noqa: BLE001 (whatever it is, nothing of ours leaks)
-                failed = from_error("grpc", error)
-            await _abort(context, failed)
-            return None
+                response = problem("grpc", 401, "a bearer token is needed")
+            else:
+                try:
+                    body = answer(_decode(kind, await self._read(messages))).SerializeToString()
+                    response = Response(200, body)
+                except Exception as error:  # noqa: BLE001 (whatever it is, nothing of ours leaks)
+                    response = from_error("grpc", error)
+            return await _end(context, response)
 
         return handle
 
@@ -145,10 +158,12 @@ class GrpcPort:
 
     async def _infer(self, messages: AsyncIterator[bytes], context: Any) -> bytes:
         started = time.perf_counter()
-        headers = _headers(context)
-        if not self._app.allows(headers):
-            await _abort(context, problem("grpc", 401, "a bearer token is needed"))
-        caller = Caller(headers)
+        self._calls += 1
+        if self._closing:
+            return await _end(context, problem("grpc", 503, "this server takes no traffic now"))
+        caller = Caller(_headers(context))
+        if not self._app.allows(caller.headers):
+            return await _end(context, problem("grpc", 401, "a bearer token is needed"))
         try:
             response = await self._app.score(
                 "grpc", lambda: self._answer(messages, context, caller)
@@ -157,17 +172,14 @@ class GrpcPort:
             seconds = time.perf_counter() - started
             self._server.metrics.request("", 0, "grpc", _CLOSED_BY_CALLER, seconds)
             raise
-        if response.status != 200:
-            await _abort(context, response)
-        context.set_trailing_metadata(_trailer(response))
-        return response.body
+        return await _end(context, response)
 
     async def _answer(
         self, messages: AsyncIterator[bytes], context: Any, caller: Caller
     ) -> Response:
         server = self._server
         body = await self._read(messages)
-        given = await server.parse(len(body), lambda: _decode(body))
+        given = await server.parse(len(body), lambda: _decode(_InferRequest, body))
         live = server.pick(given.model_name)
         loaded = server.version(live, given.model_version) if given.model_version else None
         converter = live.converter if loaded is None else loaded.converter
@@ -192,26 +204,13 @@ class GrpcPort:
             ) from None
 
 
-def _decode(body: bytes) -> Any:
+def _decode(kind: Any, body: bytes) -> Any:
     try:
-        return _InferRequest.FromString(body)
+        return kind.FromString(body)
     except DecodeError:
         raise RequestError(
             "request.malformed", "the message is malformed", "See the protocol's definition"
         ) from None
-
-
-def _reader(name: str) -> Callable[[bytes], Any]:
-    """Reads the requests of a method; ``None`` for what is none."""
-    kind = message(f"{name}Request")
-
-    def read(body: bytes) -> Any:
-        try:
-            return kind.FromString(body)
-        except DecodeError:
-            return None
-
-    return read
 
 
 def _headers(context: Any) -> dict[bytes, bytes]:
@@ -226,7 +225,11 @@ def _trailer(response: Response) -> tuple[tuple[str, str], ...]:
     return (*pairs, _PUSHBACK) if response.status == 503 else pairs
 
 
-async def _abort(context: Any, response: Response) -> None:
-    """Ends the call; raises."""
-    code = _CODES.get(response.status, grpc.StatusCode.UNKNOWN)
-    await context.abort(code, response.body.decode(), _trailer(response))
+async def _end(context: Any, response: Response) -> bytes:
+    """Sends the status and what goes with it; raises unless it is fine."""
+    if response.status == 200:
+        context.set_trailing_metadata(_trailer(response))
+    else:
+        code = _CODES.get(response.status, grpc.StatusCode.UNKNOWN)
+        await context.abort(code, response.body.decode(), _trailer(response))
+    return response.body
