@@ -18,4 +18,7 @@ if [ ! -x "$mlflow/bin/mlflow" ]; then
 fi
 export HOLDFAST_TEST_MLFLOW_PYTHON="$PWD/$mlflow/bin/python"
 
+HOLDFAST_TEST_CLIENTS="$(scripts/clients.sh)"
+export HOLDFAST_TEST_CLIENTS
+
 .venv/bin/pytest -m "heavy or browser or postgres"

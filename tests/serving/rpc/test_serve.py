@@ -50,11 +50,12 @@ class Running:
 @pytest.fixture
 def serve(shared: Any, tmp_path: Path, wait: Any) -> Iterator[Callable[..., Running]]:
     started: list[subprocess.Popen[bytes]] = []
+    (bundle, *_) = (file.parent for file in shared.home.rglob("bundle.json"))
 
     def begin(*words: str, **variables: str) -> Running:
         ready = tmp_path / f"ready-{len(started)}.json"
         popen = subprocess.Popen(
-            [sys.executable, "-m", "holdfast.cli", "serve", "models:/tiny/1", "--port", "0",
+            [sys.executable, "-m", "holdfast.cli", "serve", str(bundle), "--port", "0",
              "--metrics-port", "0", "--ready-file", str(ready), *words],
             cwd=shared.project, env={**shared.environment, **variables}, stderr=subprocess.PIPE,
         )  # fmt: skip
