@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import urllib.request
@@ -16,6 +17,7 @@ import pytest
 pytestmark = pytest.mark.heavy
 
 HERE = Path(__file__).parent
+PAGE = HERE.parents[2] / "docs" / "contracts" / "open-inference.md"
 COLUMNS = {"size": [0.5, -2.25, 0.1], "heat": [21.0, 3.5, 20.0], "kind": ["east", "west", "east"]}
 
 
@@ -90,6 +92,15 @@ def test_tritonclient(given: dict[str, Any]) -> None:
     assert len(set(ids)) == len(ids) == 9
     assert all(identity.startswith("p-") for identity in ids)
     assert found == dict.fromkeys(found, given["expected"])
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_page_is_true(given: dict[str, Any], number: int) -> None:
+    blocks = re.findall(r"^```python triton\n(.*?)^```$", PAGE.read_text(), re.M | re.S)
+    code = blocks[number].replace("127.0.0.1:8080", given["http"])
+    code = code.replace("127.0.0.1:9000", given["grpc"])
+    python = environment("triton") / "python"
+    subprocess.run([str(python), "-c", code], check=True, timeout=240)
 
 
 def test_kserve(given: dict[str, Any]) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +22,7 @@ from holdfast.errors import UsageError
 from holdfast.serving.options import ServeOptions, hold_grpc
 from holdfast.serving.rpc.protocol import SERVICE, message
 
+PAGE = Path(__file__).parents[3] / "docs" / "contracts" / "open-inference.md"
 ROW = {"size": 0.5, "heat": 21.0}
 
 
@@ -148,6 +151,24 @@ def _listens(pid: int, address: str) -> bool:
         except OSError:
             continue
     return not inodes.isdisjoint(links)
+
+
+def test_the_page_is_true(serve: Any, wait: Any) -> None:
+    """Its snippet for REST; those for tritonclient run where that is installed."""
+    running = serve()
+    port = running.state["url"].rpartition(":")[2]
+    (block,) = re.findall(r"^```python served\n(.*?)^```$", PAGE.read_text(), re.M | re.S)
+    code = block.replace("127.0.0.1:8080", f"127.0.0.1:{port}")
+    wait(lambda: _ready(running.state["url"]), 60.0)
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=60)
+
+
+def _ready(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/v2/health/ready", timeout=10) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
 
 
 def test_nothing_of_grpc_without_the_option(serve: Any) -> None:
