@@ -20,5 +20,7 @@ export HOLDFAST_TEST_MLFLOW_PYTHON="$PWD/$mlflow/bin/python"
 
 scripts/clients-clouds.sh
 export HOLDFAST_TEST_CLOUDS="$PWD/.venv-clouds"
+HOLDFAST_TEST_CLIENTS="$(scripts/clients.sh)"
+export HOLDFAST_TEST_CLIENTS
 
 .venv/bin/pytest -m "heavy or browser or postgres"

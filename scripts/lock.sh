@@ -9,5 +9,5 @@ compile() { # out, then options
     "$tools/bin/uv" pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
         --no-header --no-emit-index-url --no-annotate "$@" -o "requirements/$out" >/dev/null
 }
-compile dev.txt --group dev --extra demo --extra lightgbm --extra postgres --extra xgboost
+compile dev.txt --group dev --extra demo --extra grpc --extra lightgbm --extra postgres --extra xgboost
 compile demo.txt --group packaging --extra demo --constraint requirements/dev.txt

@@ -91,9 +91,9 @@ class Toy:
         for field in self.manifest.signature.inputs:
             if field.type in ("double", "long"):
                 raw = raw + np.nan_to_num(columns[field.name].astype(float))
-        share = 1.0 / (1.0 + np.exp(-raw / 100.0))
         if self.manifest.task == "regression":
             return Outputs(raw, None)
+        share = 1.0 / (1.0 + np.exp(-raw / 100.0))
         if self.manifest.task == "binary":
             return Outputs(share >= 0.5, share)
         matrix = np.stack([share / 2, share / 2, 1 - share], axis=1)

@@ -15,6 +15,7 @@ from holdfast.cli.common import Context, common
 @click.option("--host", help="Address of predictions; off loopback HOLDFAST_TOKEN is required.")
 @click.option("--port", type=int, help="Port of predictions; 0 picks a free one.")
 @click.option("--metrics-port", type=int, help="Port of the servers' /metrics.")
+@click.option("--grpc-port", type=int, help="Port of gRPC; 0 picks a free one; off by default.")
 @click.option("--control-port", type=int, help="Port of control API and dashboard.")
 @click.option("--workers", type=int, help="Server processes.")
 @common
@@ -23,6 +24,7 @@ def up(
     host: str | None,
     port: int | None,
     metrics_port: int | None,
+    grpc_port: int | None,
     control_port: int | None,
     workers: int | None,
 ) -> int:
@@ -33,7 +35,7 @@ def up(
     from holdfast.loop.up import make_plan, run
 
     plan = make_plan(
-        context.project, host=host, port=port, metrics_port=metrics_port,
+        context.project, host=host, port=port, metrics_port=metrics_port, grpc_port=grpc_port,
         control_port=control_port, workers=workers,
     )  # fmt: skip
     return run(plan, say=lambda line: click.echo(line, err=context.json))
@@ -44,6 +46,7 @@ def up(
 @click.option("--host", help="Address of predictions; off loopback HOLDFAST_TOKEN is required.")
 @click.option("--port", type=int, help="Port of predictions; 0 picks a free one.")
 @click.option("--metrics-port", type=int, help="Port of /metrics.")
+@click.option("--grpc-port", type=int, help="Port of gRPC; 0 picks a free one; off by default.")
 @click.option("--workers", type=int, help="Server processes.")
 @click.option("--memory", help="Most memory the models may take, such as 4GiB.")
 @click.option(
@@ -57,6 +60,7 @@ def serve(
     host: str | None,
     port: int | None,
     metrics_port: int | None,
+    grpc_port: int | None,
     workers: int | None,
     memory: str | None,
     ready_file: Path | None,
@@ -72,8 +76,8 @@ def serve(
     from holdfast.loop.serve import Request, run
 
     asked = Request(
-        bundle=bundle, host=host, port=port, metrics_port=metrics_port, workers=workers,
-        memory=memory, allow_pickle=allow_pickle, ready_file=ready_file,
+        bundle=bundle, host=host, port=port, metrics_port=metrics_port, grpc_port=grpc_port,
+        workers=workers, memory=memory, allow_pickle=allow_pickle, ready_file=ready_file,
     )  # fmt: skip
     return run(context.project, asked)
 

@@ -51,6 +51,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     host: str | None = None
     port: int | None = None
     metrics_port: int | None = None
+    grpc_port: int | None = None
     workers: int | None = None
     memory: str | None = None
     allow_pickle: bool = False
@@ -133,7 +134,9 @@ def _options(settings: Settings, declared: Serve, asked: Request) -> ServeOption
         memory=available() if multi and memory is None else memory,
         model_root=Path(os.environ.get("HOLDFAST_MODEL_ROOT", _MODELS)) if multi else None,
     )
-    changes = {name: chosen(name) for name in ("host", "port", "metrics_port", "workers")}
+    changes = {
+        name: chosen(name) for name in ("host", "port", "metrics_port", "grpc_port", "workers")
+    }
     return _replaced(options, changes)
 
 

@@ -56,6 +56,7 @@ def make_plan(
     port: int | None = None,
     metrics_port: int | None = None,
     control_port: int | None = None,
+    grpc_port: int | None = None,
     workers: int | None = None,
 ) -> Plan:
     """The three processes; what is not given comes from the spec."""
@@ -69,10 +70,12 @@ def make_plan(
         "--host": host or spec_serve.host,
         "--port": spec_serve.port if port is None else port,
         "--metrics-port": spec_serve.metrics_port if metrics_port is None else metrics_port,
+        "--grpc-port": spec_serve.grpc_port if grpc_port is None else grpc_port,
         "--workers": workers or spec_serve.workers,
         "--ready-file": settings.home / "run" / "server.json",
     }
-    serve = [part for name, value in asked.items() for part in (name, str(value))]
+    serve = [part for name, value in asked.items() if value is not None
+             for part in (name, str(value))]  # fmt: skip
     return Plan(
         project=project.absolute(),
         settings=settings,
@@ -187,6 +190,8 @@ def _tell_when_ready(plan: Plan, say: Callable[[str], None]) -> bool:
     if server is None or control is None or control["url"] != plan.settings.control_url:
         return False
     say(f"predictions  {server['url']}/invocations")
+    if server["grpc"]:
+        say(f"over gRPC    {server['grpc']}")
     say(f"try it       {server['url']}/docs")
     say(f"metrics      {server['metrics_url']}")
     say(f"dashboard    {control['url']}")

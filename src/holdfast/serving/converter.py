@@ -64,11 +64,11 @@ class Converter:
         Raises:
             RequestError: on missing and unknown columns, and on cells of the wrong type.
         """
+        self._check_count(count)
         if given.keys() != self._required:
             self._check_names(given.keys())
         if count < 1:
             raise RequestError("request.no_rows", "the request has no rows", "Send at least one")
-        self._check_count(count)
         arrays: Columns = {}
         values: dict[str, list[Any]] = {}
         builders = self._others

@@ -6,8 +6,10 @@ import ipaddress
 import json
 import os
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +30,7 @@ class ServeOptions:
         host: address of predictions; off loopback ``tokens`` or ``anonymous`` is required.
         port: 0 for any free one.
         metrics_port: on loopback, or ``metrics_host``; 0 for any free one; ``None`` for none.
+        grpc_port: of the Open Inference Protocol over gRPC; 0 for any free one; ``None`` for none.
         workers: processes on one listening socket.
         control: whom to follow; without, ``routes`` are served as they are.
         routes: fixed routes.
@@ -51,6 +54,7 @@ class ServeOptions:
     port: int = 8080
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = 8081
+    grpc_port: int | None = None
     workers: int = 1
     control: ControlAddress | None = None
     routes: Sequence[Route] = ()
@@ -96,15 +100,57 @@ def listen(options: ServeOptions) -> socket.socket:
     Raises:
         UsageError: when the address cannot be had.
     """
-    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
     try:
-        return socket.create_server((options.host, options.port), family=family, backlog=2048)
+        return socket.create_server(
+            (options.host, options.port), family=_family(options.host), backlog=2048
+        )
     except OSError as error:
+        raise _taken(options.host, options.port, error) from error
+
+
+@contextmanager
+def hold_grpc(options: ServeOptions) -> Iterator[str]:
+    """Holds the port of gRPC, on which the workers listen side by side (SO_REUSEPORT): gRPC takes
+    an address, not a socket.
+
+    Yields:
+        Host and port; empty when gRPC is off.
+
+    Raises:
+        UsageError: when the address cannot be had, or gRPC is not installed.
+    """
+    if options.grpc_port is None:
+        yield ""
+        return
+    if find_spec("grpc") is None or find_spec("google") is None:
         raise UsageError(
-            "serve.address",
-            f"cannot listen on {options.host}:{options.port}: {error.strerror}",
-            "Choose another port, or 0 for any free one.",
-        ) from error
+            "serve.no_grpc", "gRPC is not installed", "Install it: pip install 'holdfast[grpc]'."
+        )
+    family = _family(options.host)
+    held = socket.socket(family)
+    try:
+        # Whoever is there already is found only by one who would not share.
+        with socket.create_server((options.host, options.grpc_port), family=family) as alone:
+            host, port = alone.getsockname()[:2]
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        held.bind((host, port))
+    except OSError as error:
+        held.close()
+        raise _taken(options.host, options.grpc_port, error) from error
+    with held:
+        yield f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def _taken(host: str, port: int, error: OSError) -> UsageError:
+    return UsageError(
+        "serve.address",
+        f"cannot listen on {host}:{port}: {error.strerror}",
+        "Choose another port, or 0 for any free one.",
+    )
 
 
 def url_of(host: str, listening: socket.socket) -> str:
@@ -121,14 +167,17 @@ def metrics_address(options: ServeOptions) -> tuple[str, int] | None:
 
 
 def tell(
-    options: ServeOptions, url: str, metrics_url: str, announce: Callable[[str], None]
+    options: ServeOptions, url: str, metrics_url: str, grpc: str, announce: Callable[[str], None]
 ) -> None:
     """Says where the server is: to the ready file, atomically, and to ``announce``."""
     if options.ready_file is not None:
         state = {
-            "server": options.server, "url": url, "metrics_url": metrics_url, "pid": os.getpid(),
+            "server": options.server, "url": url, "metrics_url": metrics_url, "grpc": grpc,
+            "pid": os.getpid(),
         }  # fmt: skip
         draft = options.ready_file.with_suffix(".draft")
         draft.write_text(json.dumps(state), encoding="utf-8")
         draft.replace(options.ready_file)
     announce(url)
+    if grpc:
+        announce(f"grpc://{grpc}")

@@ -8,7 +8,7 @@ import msgspec
 
 from holdfast.errors import RequestError
 from holdfast.serving.converter import Converter, Rows
-from holdfast.serving.requests import JSON, Request, Response
+from holdfast.serving.requests import JSON, Caller, Request, Response
 from holdfast.serving.server import Answer
 
 _decode = msgspec.json.Decoder().decode
@@ -97,14 +97,14 @@ def predictions(answer: Answer) -> bytes:
     )
 
 
-def respond(answer: Answer, request: Request, body: bytes, *more: tuple[bytes, bytes]) -> Response:
+def respond(answer: Answer, caller: Caller, body: bytes, *more: tuple[bytes, bytes]) -> Response:
     """A scoring answer with the headers every contract carries."""
     headers = (
         (b"x-holdfast-version", answer.loaded.header),
         (b"x-holdfast-prediction-id", answer.prediction_id.encode()),
         *more,
     )
-    caller = request.caller_id
-    if caller is not None:
-        headers = (*headers, (b"x-request-id", caller))
+    caller_id = caller.caller_id
+    if caller_id is not None:
+        headers = (*headers, (b"x-request-id", caller_id))
     return Response(200, body, headers=headers, model=answer.model, version=answer.loaded.version)

@@ -10,7 +10,7 @@ import msgspec
 from holdfast.errors import BundleError, HoldfastError, RequestError
 from holdfast.serving.requests import Response
 
-Contract = Literal["mlflow", "v1", "v2", "vertex", "azure", "other"]
+Contract = Literal["mlflow", "v1", "v2", "grpc", "vertex", "azure", "other"]
 
 _log = logging.getLogger("holdfast.serving")
 _MLFLOW_CODES = {
@@ -34,6 +34,8 @@ def problem(contract: Contract, status: int, sentence: str) -> Response:
     if contract == "mlflow":
         code = _MLFLOW_CODES.get(status, "INVALID_PARAMETER_VALUE")
         body = msgspec.json.encode({"error_code": code, "message": sentence})
+    elif contract == "grpc":
+        body = sentence.encode()  # sent as the details of a status
     else:
         body = msgspec.json.encode({"error": sentence})
     if status == 401:

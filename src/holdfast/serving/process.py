@@ -15,6 +15,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 import uvicorn
 import uvloop
@@ -23,7 +24,7 @@ from holdfast.errors import HoldfastError, UsageError
 from holdfast.ports.clock import Clock
 from holdfast.ports.spool import Spool
 from holdfast.serving.admin import Admin, Command, Reply
-from holdfast.serving.app import create_app
+from holdfast.serving.app import Application, create_app
 from holdfast.serving.bundles import BundleCache
 from holdfast.serving.cache import RouteCache
 from holdfast.serving.crew import Desk
@@ -34,6 +35,7 @@ from holdfast.serving.multimodel import MultiModel
 from holdfast.serving.options import (
     ServeOptions,
     check_exposure,
+    hold_grpc,
     is_loopback,
     listen,
     metrics_address,
@@ -43,6 +45,9 @@ from holdfast.serving.options import (
 from holdfast.serving.repository import PREFIX, Repository
 from holdfast.serving.server import ModelServer
 from holdfast.serving.workers import Seat, supervise
+
+if TYPE_CHECKING:
+    from holdfast.serving.rpc.port import GrpcPort
 
 OpenSpool = Callable[[str], AbstractContextManager[Spool]]
 
@@ -89,11 +94,11 @@ def serve(
     check_exposure(options)
     if options.workers > 1 and not command:
         raise UsageError("serve.command", "several workers need the command to start them")
-    with listen(options) as listening:
+    with listen(options) as listening, hold_grpc(options) as grpc:
         for name, value in serving_environment().items():
             os.environ.setdefault(name, value)
         if options.workers == 1:
-            alone = Seat(slot=0, fd=listening.fileno(), parent=-1)
+            alone = Seat(slot=0, fd=listening.fileno(), parent=-1, grpc=grpc)
             return _worker(options, clock, open_spool, load, alone, listening, announce)
         url = url_of(options.host, listening)
         return supervise(
@@ -101,8 +106,9 @@ def serve(
             listening,
             workers=options.workers,
             metrics=metrics_address(options),
+            grpc=grpc,
             grace=options.drain + options.grace,
-            started=lambda metrics_url: tell(options, url, metrics_url, announce),
+            started=lambda metrics_url: tell(options, url, metrics_url, grpc, announce),
             repository=lambda run: _repository(options, run),
         )
 
@@ -143,7 +149,7 @@ def _worker(
         )
         life = _Life(options, server, clock, url, metrics_url, seat)
         if announce is not None:
-            tell(options, url, metrics_url, announce)
+            tell(options, url, metrics_url, seat.grpc, announce)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(life.run(listening))
     if port is not None:
@@ -181,13 +187,15 @@ class _Life:
         self.desk.begin()
         self._server.starting = True
         multi = MultiModel(self._server, self.desk.everywhere) if self._options.model_root else None
+        app = create_app(
+            self._server,
+            tokens=self._options.tokens,
+            platform=self._options.platform,
+            multi=multi,
+        )
+        rpc = await _listen_grpc(app, self._server, self._seat.grpc)
         config = uvicorn.Config(
-            create_app(
-                self._server,
-                tokens=self._options.tokens,
-                platform=self._options.platform,
-                multi=multi,
-            ),
+            app,
             http="httptools",
             ws="none",
             lifespan="off",
@@ -196,7 +204,7 @@ class _Life:
             server_header=False,
             timeout_graceful_shutdown=max(1, round(self._options.grace)),
         )
-        http = _Http(config, self._server, self._options.drain, self._seat.parent)
+        http = _Http(config, self._server, self._options.drain, self._seat.parent, rpc)
         loading = asyncio.create_task(self._load(http))
         await http.serve(sockets=[listening])
         if self._follower is not None:
@@ -250,13 +258,30 @@ class _Life:
             self._follower.start()
 
 
+async def _listen_grpc(app: Application, server: ModelServer, address: str) -> GrpcPort | None:
+    """The port of gRPC, imported only when it is wanted: it takes some 20 MB."""
+    if not address:
+        return None
+    from holdfast.serving.rpc.port import GrpcPort
+
+    port = GrpcPort(app, server, address)
+    await port.start()
+    return port
+
+
 class _Http(uvicorn.Server):
-    """uvicorn, told to stop in order: first not ready, then closed, then gone."""
+    """uvicorn, told to stop in order: first not ready, then closed, then gone; and gRPC with it."""
 
     def __init__(
-        self, config: uvicorn.Config, server: ModelServer, drain: float, parent: int
+        self,
+        config: uvicorn.Config,
+        server: ModelServer,
+        drain: float,
+        parent: int,
+        rpc: GrpcPort | None,
     ) -> None:
         super().__init__(config)
+        self._rpc = rpc
         self._model_server = server
         self._drain = drain
         self._parent = parent
@@ -271,6 +296,18 @@ class _Http(uvicorn.Server):
             # The pipe ends when the parent does, however it died.
             loop.add_reader(self._parent, self._orphaned)
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Closes both ports; they have the same time to finish what was begun."""
+        if self._rpc is None:
+            await super().shutdown(sockets)
+            return
+        seconds = float(self.config.timeout_graceful_shutdown or 0)
+        finished = asyncio.create_task(self._rpc.stop(seconds))
+        await super().shutdown(sockets)
+        if self.force_exit:
+            await self._rpc.stop(0.0)
+        await finished
 
     def stop(self) -> None:
         """Drains, then stops; a second call does not wait for requests."""

@@ -46,28 +46,13 @@ class Response(NamedTuple):
         await send({"type": "http.response.body", "body": self.body})
 
 
-class Request:
-    """What the contracts need of an ASGI request."""
+class Caller:
+    """What a caller says of himself in headers, or in gRPC's metadata."""
 
-    __slots__ = ("_limits", "_receive", "headers", "method", "path", "scope")
+    __slots__ = ("headers",)
 
-    def __init__(self, scope: Scope, receive: Receive, limits: Limits) -> None:
-        self.scope = scope
-        self.method: str = scope["method"]
-        self.path: str = scope["path"]
-        self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        self._receive = receive
-        self._limits = limits
-
-    def query(self, name: str) -> str | None:
-        """The last value of a query parameter."""
-        text: bytes = self.scope["query_string"]
-        return dict(parse_qsl(text.decode("latin-1"))).get(name) if text else None
-
-    def text(self, name: bytes) -> str | None:
-        """A header as text."""
-        value = self.headers.get(name)
-        return None if value is None else value.decode("latin-1")
+    def __init__(self, headers: dict[bytes, bytes]) -> None:
+        self.headers = headers
 
     @property
     def caller_id(self) -> bytes | None:
@@ -80,6 +65,30 @@ class Request:
         """What the caller wants equal requests to be routed by."""
         value = self.headers.get(b"x-holdfast-routing-key")
         return value[:_SANE_KEY].decode("latin-1") if value else None
+
+
+class Request(Caller):
+    """What the contracts need of an ASGI request."""
+
+    __slots__ = ("_limits", "_receive", "method", "path", "scope")
+
+    def __init__(self, scope: Scope, receive: Receive, limits: Limits) -> None:
+        super().__init__(dict(scope["headers"]))
+        self.scope = scope
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self._receive = receive
+        self._limits = limits
+
+    def query(self, name: str) -> str | None:
+        """The last value of a query parameter."""
+        text: bytes = self.scope["query_string"]
+        return dict(parse_qsl(text.decode("latin-1"))).get(name) if text else None
+
+    def text(self, name: bytes) -> str | None:
+        """A header as text."""
+        value = self.headers.get(name)
+        return None if value is None else value.decode("latin-1")
 
     @property
     def media_type(self) -> bytes:
@@ -111,10 +120,10 @@ class Request:
                 ) from None
         if len(body) > limit:
             raise too_large(limit)
-        encoding = self.headers.get(b"content-encoding")
-        if encoding is None or encoding == b"identity":
+        encoding = self.headers.get(b"content-encoding", b"").strip().lower()
+        if encoding in (b"", b"identity"):
             return body
-        return _unpack(body, encoding.strip().lower(), self._limits.unpacked)
+        return _unpack(body, encoding, self._limits.unpacked)
 
     async def _rest(self, first: bytes, limit: int) -> bytes:
         parts, size, more = [first], len(first), True

@@ -26,7 +26,7 @@ from holdfast.serving.loader import Load
 from holdfast.serving.metrics import Metrics
 from holdfast.serving.mirror import Mirror, Work
 from holdfast.serving.parquet import ParquetReader
-from holdfast.serving.requests import Request
+from holdfast.serving.requests import Caller
 from holdfast.serving.router import LiveRoute, Loaded
 from holdfast.serving.routes import Routes
 
@@ -174,14 +174,14 @@ class ModelServer:
         return await asyncio.get_running_loop().run_in_executor(self._pool, parse)
 
     async def answer(
-        self, live: LiveRoute, rows: Rows, request: Request, version: Loaded | None = None
+        self, live: LiveRoute, rows: Rows, caller: Caller, version: Loaded | None = None
     ) -> Answer:
         """Scores rows, records the prediction, then returns it.
 
         Args:
             live: the route the request began with.
             rows: converted by ``live.converter``, or by that of ``version``.
-            request: for the routing key.
+            caller: for the routing key.
             version: asked for by the caller, instead of the one the route chooses.
 
         Raises:
@@ -189,7 +189,7 @@ class ModelServer:
             UnavailableError: when it cannot be recorded and must be.
         """
         prediction_id = new_id("p")
-        chosen = version or live.choose(_routing_key(request, rows) or prediction_id)
+        chosen = version or live.choose(_routing_key(caller, rows) or prediction_id)
         tried = [chosen]
         try:
             outputs = await self._score(chosen, rows, live, prediction_id)
@@ -302,12 +302,12 @@ def _not_ready() -> UnavailableError:
     return UnavailableError("request.not_ready", "no model is loaded yet", "Try again soon")
 
 
-def _routing_key(request: Request, rows: Rows) -> str | None:
-    key = request.routing_key
+def _routing_key(caller: Caller, rows: Rows) -> str | None:
+    key = caller.routing_key
     if key is None and rows.ids:
         key = rows.ids[0]
-    if key is None and (caller := request.caller_id) is not None:
-        key = caller.decode()
+    if key is None and (caller_id := caller.caller_id) is not None:
+        key = caller_id.decode()
     return key
 
 

@@ -6,7 +6,7 @@ A column is a tensor of shape ``[n]`` or ``[n, 1]``, flat and row-major either w
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import prod
 from typing import Any, NamedTuple
 
@@ -14,6 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from holdfast.errors import RequestError
+
+UNSUPPORTED = frozenset(
+    {"classification", "sequence_id", "shared_memory_region"}
+)  # parameters that would change the meaning of an answer; others are hints
 
 _NULL = type(None)
 _WHOLE: frozenset[type] = frozenset({int, _NULL})
@@ -30,6 +34,14 @@ _BINARY = {
     **{f"UINT{bits}": np.dtype(f"<u{bits // 8}") for bits in (8, 16, 32, 64)},
     **{f"FP{bits}": np.dtype(f"<f{bits // 8}") for bits in (16, 32, 64)},
 }
+
+
+_RANGES = {
+    f"{sign}INT{bits}": (0, 2**bits - 1) if sign else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    for sign in ("", "U")
+    for bits in (8, 16, 32, 64)
+}
+_BOOLEANS = (0, 1)
 
 
 class Tensor(NamedTuple):
@@ -61,15 +73,15 @@ def read_tensors(given: Any, binary: bytes, limit: int) -> list[Tensor]:
         RequestError: when shapes, datatypes, sizes and values do not fit together.
     """
     if type(given) is not list or not given:
-        raise _wrong("inputs must be a list of tensors")
+        raise wrong("inputs must be a list of tensors")
     tensors, offset = [], 0
     for position, item in enumerate(given):
         if type(item) is not dict:
-            raise _wrong("every input must be an object")
+            raise wrong("every input must be an object")
         tensor, offset = _read_one(item, f"input {position}", binary, offset, limit)
         tensors.append(tensor)
     if offset != len(binary):
-        raise _wrong("the binary_data_size of the inputs do not add up to the body")
+        raise wrong("the binary_data_size of the inputs do not add up to the body")
     return tensors
 
 
@@ -78,27 +90,43 @@ def _read_one(
 ) -> tuple[Tensor, int]:
     name, datatype, shape = item.get("name"), item.get("datatype"), item.get("shape")
     if type(name) is not str or type(datatype) is not str or datatype not in ELEMENTS:
-        raise _wrong(f"{where} needs a name and a known datatype")
-    rows = _rows(shape, where, limit)
-    parameters = item.get("parameters") or {}
-    size = parameters.get("binary_data_size") if type(parameters) is dict else None
+        raise wrong(f"{where} needs a name and a known datatype")
+    rows = rows_of(shape, where, limit)
+    size = check_parameters(item.get("parameters")).get("binary_data_size")
     if size is None:
-        values = _flat(item.get("data"), rows, where)
-        if not set(map(type, values)) <= ELEMENTS[datatype]:
-            raise _wrong(f"{where} holds values that are not {datatype}")
+        values = fit(_flat(item.get("data"), rows, where), datatype, where)
         return Tensor(name, datatype, rows, values), offset
     if type(size) is not int or not 0 <= size <= len(binary) - offset or "data" in item:
-        raise _wrong(f"{where} has a binary_data_size that does not fit the body")
+        raise wrong(f"{where} has a binary_data_size that does not fit the body")
     raw = binary[offset : offset + size]
-    return Tensor(name, datatype, rows, _unpack(raw, datatype, rows, where)), offset + size
+    return Tensor(name, datatype, rows, unpack(raw, datatype, rows, where)), offset + size
 
 
-def _rows(shape: Any, where: str, limit: int) -> int:
-    """Checked before anything is allocated."""
+def check_parameters(parameters: Any) -> dict[str, Any]:
+    """The parameters of a request, an input or an output.
+
+    Raises:
+        RequestError: when they are no object, or ask for what this server does not do.
+    """
+    if parameters is None:
+        return {}
+    if type(parameters) is not dict:
+        raise wrong("parameters must be an object")
+    if not UNSUPPORTED.isdisjoint(parameters):
+        raise wrong("this server has no sequences, shared memory or classification extension")
+    return parameters
+
+
+def rows_of(shape: Any, where: str, limit: int) -> int:
+    """The number of rows of a shape, checked before anything is allocated.
+
+    Raises:
+        RequestError: when it is no column, or has too many rows.
+    """
     if type(shape) is not list or not all(type(size) is int and size >= 0 for size in shape):
-        raise _wrong(f"{where} needs a shape of whole numbers")
+        raise wrong(f"{where} needs a shape of whole numbers")
     if len(shape) not in (1, 2) or prod(shape[1:]) != 1:
-        raise _wrong(f"{where} must have the shape [n] or [n, 1]")
+        raise wrong(f"{where} must have the shape [n] or [n, 1]")
     if shape[0] > limit:
         raise RequestError(
             "request.too_many_rows",
@@ -112,28 +140,79 @@ def _rows(shape: Any, where: str, limit: int) -> int:
 
 def _flat(data: Any, rows: int, where: str) -> list[Any]:
     if type(data) is not list:
-        raise _wrong(f"{where} needs data, a list")
+        raise wrong(f"{where} needs data, a list")
     if data and all(type(value) is list and len(value) == 1 for value in data):
         data = [value[0] for value in data]
     if len(data) != rows:
-        raise _wrong(f"{where} has data that does not fit its shape")
+        raise wrong(f"{where} has data that does not fit its shape")
     flat: list[Any] = data
     return flat
 
 
-def _unpack(raw: bytes, datatype: str, rows: int, where: str) -> list[Any]:
+def fit(values: list[Any], datatype: str, where: str) -> list[Any]:
+    """Values as JSON or a message gives them, made what their datatype can hold, so that they mean
+    the same as the same tensor in bytes; null stays ``None``.
+
+    Raises:
+        RequestError: when one is of another type or out of range.
+
+    >>> fit([0.1, None], "FP32", "input 0")
+    [0.10000000149011612, None]
+    """
+    kinds = set(map(type, values))
+    if not kinds <= ELEMENTS[datatype]:
+        raise wrong(f"{where} holds values that are not {datatype}")
+    if kinds <= {_NULL}:
+        return values
+    if datatype in _RANGES:
+        low, high = _RANGES[datatype]
+        known = [value for value in values if value is not None] if _NULL in kinds else values
+        if min(known) < low or max(known) > high:
+            raise wrong(f"{where} holds values that are not {datatype}")
+    elif datatype.startswith("FP") and (datatype != "FP64" or int in kinds):
+        return _floats(values, datatype, where)
+    return values
+
+
+def _floats(values: list[Any], datatype: str, where: str) -> list[Any]:
+    try:
+        with np.errstate(over="ignore"):
+            array = np.array(values, dtype=np.float64).astype(_BINARY[datatype])
+    except OverflowError:
+        raise wrong(f"{where} holds values that are not {datatype}") from None
+    return finite(array, where)
+
+
+def finite(array: NDArray[Any], where: str) -> list[Any]:
+    """Floats as plain values; NaN, which JSON does not have, is null.
+
+    Raises:
+        RequestError: when one is infinite.
+    """
+    if np.isinf(array).any():
+        raise wrong(f"{where} holds infinity")
+    values: list[Any] = array.tolist()
+    return [None if value != value else value for value in values]
+
+
+def unpack(raw: bytes, datatype: str, rows: int, where: str) -> list[Any]:
+    """The values of a tensor in bytes, little-endian.
+
+    Raises:
+        RequestError: when the bytes do not fit datatype and rows.
+    """
     if datatype == "BYTES":
         return _unpack_texts(raw, rows, where)
     kind = _BINARY[datatype]
     if len(raw) != rows * kind.itemsize:
-        raise _wrong(f"{where} has a binary_data_size that does not fit its shape")
+        raise wrong(f"{where} has a number of bytes that does not fit its shape")
     array = np.frombuffer(raw, dtype=kind)
-    if kind.kind != "f":
-        values: list[Any] = array.tolist()
-        return values
-    if np.isinf(array).any():
-        raise _wrong(f"{where} holds infinity")
-    return [None if value != value else value for value in array.tolist()]
+    if kind.kind == "f":
+        return finite(array, where)
+    if kind.kind == "b" and not set(raw) <= set(_BOOLEANS):
+        raise wrong(f"{where} holds bytes that are neither true nor false")
+    values: list[Any] = array.tolist()
+    return values
 
 
 def _unpack_texts(raw: bytes, rows: int, where: str) -> list[str]:
@@ -150,7 +229,7 @@ def _unpack_texts(raw: bytes, rows: int, where: str) -> list[str]:
     except (struct.error, ValueError):
         at = -1
     if at != len(raw):
-        raise _wrong(f"{where} has BYTES that are cut off or not UTF-8")
+        raise wrong(f"{where} has BYTES that are cut off or not UTF-8")
     return texts
 
 
@@ -166,7 +245,7 @@ def write_json(result: Result) -> dict[str, Any]:
 
 def write_binary(result: Result) -> tuple[dict[str, Any], bytes]:
     """One output with its data as bytes."""
-    raw = _PACKERS.get(result.datatype, _pack_numbers)(result)
+    raw = pack(result)
     head = {
         "name": result.name,
         "datatype": result.datatype,
@@ -176,17 +255,14 @@ def write_binary(result: Result) -> tuple[dict[str, Any], bytes]:
     return head, raw
 
 
-def _pack_numbers(result: Result) -> bytes:
-    return result.values.astype(_BINARY[result.datatype]).tobytes()
-
-
-def _pack_texts(result: Result) -> bytes:
+def pack(result: Result) -> bytes:
+    """The values of an output as bytes, row-major and little-endian."""
+    if result.datatype != "BYTES":
+        return result.values.astype(_BINARY[result.datatype]).tobytes()
     texts = [str(value).encode() for value in result.values.tolist()]
     return b"".join(struct.pack("<I", len(text)) + text for text in texts)
 
 
-_PACKERS: dict[str, Callable[[Result], bytes]] = {"BYTES": _pack_texts}
-
-
-def _wrong(message: str) -> RequestError:
+def wrong(message: str) -> RequestError:
+    """A tensor, or a request of tensors, that cannot be taken."""
     return RequestError("request.wrong_tensor", message, "See /docs for examples")

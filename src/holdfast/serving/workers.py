@@ -40,6 +40,7 @@ class Seat(msgspec.Struct, frozen=True, kw_only=True):
         parent: a pipe that ends when the parent dies; -1 for none.
         metrics_url: where the parent shows the metrics of all.
         folder: private to this server's processes; empty for a worker that is alone.
+        grpc: host and port to answer gRPC on; empty for none.
     """
 
     slot: int
@@ -47,6 +48,7 @@ class Seat(msgspec.Struct, frozen=True, kw_only=True):
     parent: int
     metrics_url: str = ""
     folder: str = ""
+    grpc: str = ""
 
     @classmethod
     def mine(cls) -> Self | None:
@@ -100,6 +102,7 @@ def supervise(
     *,
     workers: int,
     metrics: tuple[str, int] | None,
+    grpc: str,
     grace: float,
     started: Callable[[str], None],
     repository: Callable[[Callable[[Command], Reply]], Wsgi],
@@ -111,6 +114,7 @@ def supervise(
         listening: shared by all.
         workers: how many.
         metrics: address of the sum of their metrics.
+        grpc: as of :class:`Seat`.
         grace: seconds they get to end by themselves.
         started: told the URL of the metrics once all were started.
         repository: made with what gives a command to every worker; shown beside the metrics.
@@ -127,7 +131,9 @@ def supervise(
         registry = workers_registry(folder)
         port = MetricsPort(registry, host=metrics[0], port=metrics[1], admin=admin)
     url = port.url if port else ""
-    seat = Seat(slot=0, fd=listening.fileno(), parent=read, metrics_url=url, folder=str(folder))
+    seat = Seat(
+        slot=0, fd=listening.fileno(), parent=read, metrics_url=url, folder=str(folder), grpc=grpc
+    )
     crew = [_Worker(command, msgspec.structs.replace(seat, slot=n), folder) for n in range(workers)]
     with _signals(stop):
         try:

@@ -151,6 +151,9 @@ class Serve(Section, frozen=True, kw_only=True):
     host: Annotated[str, about("address; off loopback a token is required")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535), about("public port of predictions")] = 8080
     metrics_port: Annotated[int, Meta(ge=0, le=65535), about("port of /metrics")] = 8081
+    grpc_port: Annotated[
+        Annotated[int, Meta(ge=0, le=65535)] | None, about("port of gRPC; none without")
+    ] = None
     workers: Annotated[int, Meta(ge=1), about("server processes on one listening socket")] = 1
     memory: Annotated[
         str, about("most memory the models may take, such as 4GiB; empty: no limit")
