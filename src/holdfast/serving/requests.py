@@ -114,7 +114,7 @@ class Request:
         encoding = self.headers.get(b"content-encoding")
         if encoding is None or encoding == b"identity":
             return body
-        return _unpack(body, encoding.strip().lower(), self._limits.unpacked)
+        return unpack(body, encoding.strip().lower(), self._limits.unpacked)
 
     async def _rest(self, first: bytes, limit: int) -> bytes:
         parts, size, more = [first], len(first), True
@@ -141,7 +141,7 @@ def _cut_off() -> RequestError:
     return RequestError("request.cut_off", "the body did not arrive whole", "Send it again")
 
 
-def _unpack(body: bytes, encoding: bytes, limit: int) -> bytes:
+def unpack(body: bytes, encoding: bytes, limit: int) -> bytes:
     """Undoes gzip or deflate (with zlib's header or, as some clients send it, without)."""
     if encoding not in (b"gzip", b"x-gzip", b"deflate"):
         raise RequestError(

@@ -1,0 +1,134 @@
+"""What is fuzzed: each decoder of bytes that strangers send, with what must hold of its answer.
+
+A target takes any bytes. It returns when they were refused in order (``RequestError``) or were
+understood and what came of them is sound; anything else it lets fall is a finding.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from holdfast.errors import DataError, RequestError
+from holdfast.records import Field, Signature
+from holdfast.records.prediction import PredictionBatch
+from holdfast.recording import segments
+from holdfast.serving import invocations, v1, v2
+from holdfast.serving.converter import Converter, Rows
+from holdfast.serving.csv_rows import read_csv
+from holdfast.serving.requests import unpack
+
+LIMIT = 50
+UNPACKED = 4096
+SIGNATURE = Signature(
+    inputs=(
+        Field(name="a", type="double"),
+        Field(name="b", type="double", nullable=False),
+        Field(name="n", type="long"),
+        Field(name="w", type="long", nullable=False),
+        Field(name="f", type="boolean"),
+        Field(name="s", type="string"),
+        Field(name="t", type="datetime"),
+    ),
+    outputs=(Field(name="prediction", type="double"),),
+    id="key",
+    classes=(False, True),
+)
+CONVERTER = Converter(SIGNATURE, limit=LIMIT)
+
+
+def _sound(rows: Rows) -> None:
+    """As many values as rows in every column, and a record that comes back as it was written."""
+    assert 1 <= rows.count <= LIMIT
+    names = CONVERTER.names
+    assert rows.columns.keys() == rows.values.keys() == set(names)
+    assert {len(column) for column in rows.columns.values()} == {rows.count}
+    assert {len(column) for column in rows.values.values()} == {rows.count}
+    assert rows.ids is None or len(rows.ids) == rows.count
+    batch = PredictionBatch(
+        request="p", model="m", version=1, epoch=1, at=0.0, role="live", names=names,
+        columns=[rows.values[name] for name in names], ids=rows.ids, predictions=[], scores=[],
+        seconds=0.0,
+    )  # fmt: skip
+    identity = b"12345678"
+    record = segments.header(identity) + segments.frame(segments.encode(batch), identity)
+    assert _read_segment(record).batches == [batch]
+
+
+def _read_segment(data: bytes) -> segments.Scan:
+    with tempfile.NamedTemporaryFile(dir=_fast(), suffix=segments.SUFFIX) as file:
+        file.write(data)
+        file.flush()
+        return segments.read(Path(file.name))
+
+
+def _fast() -> str | None:
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+
+def _refusable(read: Callable[[], Rows]) -> None:
+    try:
+        rows = read()
+    except RequestError as error:
+        assert 400 <= error.status < 500
+        assert len(str(error)) < 1000
+    else:
+        _sound(rows)
+
+
+def mlflow_json(data: bytes) -> None:
+    """MLflow's JSON forms."""
+    _refusable(lambda: invocations.read_json(data, CONVERTER))
+
+
+def v1_json(data: bytes) -> None:
+    """KServe V1's rows."""
+    _refusable(lambda: v1.read_rows(data, CONVERTER))
+
+
+def v2_json(data: bytes) -> None:
+    """The Open Inference Protocol's JSON."""
+    _refusable(lambda: v2.read_request(data, None, CONVERTER).rows)
+
+
+def v2_binary(data: bytes) -> None:
+    """JSON and tensors behind it; here, a line feed parts them."""
+    head, _, tensors = data.partition(b"\n")
+    length = b"%d" % len(head)
+    _refusable(lambda: v2.read_request(head + tensors, length, CONVERTER).rows)
+
+
+def csv(data: bytes) -> None:
+    """Rows as CSV."""
+    _refusable(lambda: read_csv(data, CONVERTER))
+
+
+def packed(data: bytes) -> None:
+    """Content-Encoding."""
+    for encoding in (b"gzip", b"deflate"):
+        try:
+            plain = unpack(data, encoding, UNPACKED)
+        except RequestError as error:
+            assert error.status in (400, 413)
+        else:
+            assert len(plain) <= UNPACKED
+
+
+def segment(data: bytes) -> None:
+    """The spool, after anything happened to its disk."""
+    try:
+        scan = _read_segment(data)
+    except DataError:
+        return
+    assert 0 <= scan.end <= max(len(data), segments.HEADER_BYTES)
+    assert scan.end + scan.torn == len(data) or not scan.batches
+    for batch in scan.batches:
+        assert len(batch.columns) == len(batch.names)
+        segments.encode(batch)
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    target.__name__: target
+    for target in (mlflow_json, v1_json, v2_json, v2_binary, csv, packed, segment)
+}
