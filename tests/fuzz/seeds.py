@@ -8,8 +8,8 @@ import struct
 import zlib
 from pathlib import Path
 
-from holdfast.records.prediction import PredictionBatch
 from holdfast.recording import segments
+from holdfast.records.prediction import PredictionBatch
 
 HERE = Path(__file__).parent / "seeds"
 ROW = {"a": 1.5, "b": 2, "n": None, "w": 7, "f": True, "s": "Oslo", "t": "2024-05-01T10:00:00Z"}

@@ -16,8 +16,10 @@ from fastapi import FastAPI
 
 from holdfast.errors import HoldfastError
 from holdfast.serving import invocations, v1, v2
+from holdfast.serving.admission import HEADER
 from holdfast.serving.docs import create_docs
-from holdfast.serving.problems import Contract, from_error, problem
+from holdfast.serving.problems import Contract, contract_of, from_error, problem
+from holdfast.serving.protocol import ARRIVED
 from holdfast.serving.requests import Receive, Request, Response, Scope, Send
 from holdfast.serving.server import ModelServer
 
@@ -79,7 +81,7 @@ class Application:
         path: str = scope["path"]
         target = self._fixed.get(path) or self._find(path)
         if self._tokens and path not in _OPEN and not self._allowed(scope):
-            contract = target.contract if target else _contract(path)
+            contract = target.contract if target else contract_of(path)
             response = problem(contract, 401, "a bearer token is needed")
         elif target is None:
             await self._docs(scope, receive, send)
@@ -93,24 +95,20 @@ class Application:
             if scope["method"] == "HEAD":
                 response = response._replace(body=b"")
         else:
-            response = await self._score(target, Request(scope, receive, self._server.limits))
-        await response.send(send, close=self._server.draining or response.status in (408, 413))
+            response = await self._score(target, scope, receive)
+        await response.send(send, close=self._server.draining)
 
-    async def _score(self, target: Target, request: Request) -> Response:
+    async def _score(self, target: Target, scope: Scope, receive: Receive) -> Response:
         server = self._server
         started = time.perf_counter()
-        if server.in_flight >= server.limits.in_flight:
-            response = problem(target.contract, 503, "too many requests are being answered")
-        else:
-            server.in_flight += 1
-            server.metrics.in_flight.inc()
-            try:
-                response = await self._handle(target, request)
-            except Exception as error:  # noqa: BLE001 (whatever it is, the caller gets JSON)
-                response = from_error(target.contract, error)
-            finally:
-                server.in_flight -= 1
-                server.metrics.in_flight.dec()
+        request = Request(scope, receive, server.limits, server.admission)
+        try:
+            await request.receive()
+            response = await self._admit(target, request)
+        except Exception as error:  # noqa: BLE001 (whatever it is, the caller gets JSON)
+            response = from_error(target.contract, error)
+        finally:
+            request.close()
         server.metrics.request(
             response.model,
             response.version,
@@ -119,6 +117,20 @@ class Application:
             time.perf_counter() - started,
         )
         return response
+
+    async def _admit(self, target: Target, request: Request) -> Response:
+        """Only a request that is here whole takes a place: slow callers keep none from others."""
+        admission = self._server.admission
+        admission.enter()
+        try:
+            arrived = request.scope.get(ARRIVED)
+            request.deadline = admission.deadline(
+                time.monotonic() if arrived is None else arrived, request.headers.get(HEADER)
+            )
+            admission.check(request.deadline)
+            return await self._handle(target, request)
+        finally:
+            admission.leave()
 
     async def _handle(self, target: Target, request: Request) -> Response:
         if target.contract == "mlflow":
@@ -133,8 +145,8 @@ class Application:
             return self._find_v1(path[len(v1.PREFIX) :])
         if path.startswith(v2.PREFIX):
             return self._find_v2(path[len(v2.PREFIX) :].split("/"))
-        if _contract(path) != "other":
-            return _nothing(_contract(path))
+        if contract_of(path) != "other":
+            return _nothing(contract_of(path))
         return None
 
     def _find_v1(self, rest: str) -> Target:
@@ -163,13 +175,6 @@ class Application:
         given = hashlib.sha256(token.strip()).hexdigest().encode()
         fits = [hmac.compare_digest(given, known) for known in self._tokens]
         return kind.lower() == b"bearer" and any(fits)
-
-
-def _contract(path: str) -> Contract:
-    for prefix in ("v1", "v2"):
-        if path == f"/{prefix}" or path.startswith(f"/{prefix}/"):
-            return prefix
-    return "other"
 
 
 def _nothing(contract: Contract) -> Target:

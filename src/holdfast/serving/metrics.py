@@ -1,4 +1,4 @@
-"""Prometheus metrics of one server, in a registry and on a port of their own."""
+"""Prometheus metrics of one server, in a registry."""
 
 from __future__ import annotations
 
@@ -77,6 +77,12 @@ class Metrics:
             registry=registry,
             multiprocess_mode="min",
         )
+        self._refused = Counter(
+            "holdfast_refused",
+            "Requests and connections ended before a model saw them: load, deadlines, no HTTP",
+            ("reason",),
+            registry=registry,
+        )
         self.in_flight.set(0)
         self._request_children: dict[tuple[str, int, str, int], tuple[Any, Any]] = {}
         self._row_children: dict[tuple[str, int], Any] = {}
@@ -97,6 +103,10 @@ class Metrics:
         """Shows the spool as it is now."""
         self._spool_bytes.set(used)
         self._spool_healthy.set(healthy)
+
+    def refused(self, reason: str) -> None:
+        """Counts what was ended early; see ``docs/operations.md`` for the reasons."""
+        self._refused.labels(reason).inc()
 
     def rows(self, model: str, version: int, rows: int) -> None:
         """Counts rows answered."""
@@ -123,25 +133,3 @@ def workers_registry(folder: Path) -> CollectorRegistry:
     registry = CollectorRegistry()
     MultiProcessCollector(registry, path=str(folder))  # type: ignore[no-untyped-call]
     return registry
-
-
-class MetricsPort:
-    """``/metrics`` on its own port, answered by a thread of its own.
-
-    Args:
-        registry: what to show.
-        host: address to listen on.
-        port: 0 for any free one.
-    """
-
-    def __init__(self, registry: CollectorRegistry, *, host: str, port: int) -> None:
-        self._server, self._thread = prometheus_client.start_http_server(
-            port, addr=host, registry=registry
-        )
-        self.url = f"http://{host}:{self._server.server_port}/metrics"
-
-    def close(self) -> None:
-        """Stops listening."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()

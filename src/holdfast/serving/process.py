@@ -24,9 +24,13 @@ from holdfast.ports.clock import Clock
 from holdfast.ports.spool import Spool
 from holdfast.serving.app import create_app
 from holdfast.serving.cache import RouteCache
+from holdfast.serving.connections import Connections
 from holdfast.serving.follow import Follower
+from holdfast.serving.http import http_config
+from holdfast.serving.limits import most_connections, raise_descriptors
 from holdfast.serving.loader import Load
-from holdfast.serving.metrics import Metrics, MetricsPort, use_slot
+from holdfast.serving.metrics import Metrics, use_slot
+from holdfast.serving.metrics_port import MetricsPort
 from holdfast.serving.options import (
     ServeOptions,
     check_exposure,
@@ -157,25 +161,26 @@ class _Life:
         self._follower: Follower | None = None
 
     async def run(self, listening: socket.socket) -> None:
-        """Listens at once, loads meanwhile; readiness says when there is a model."""
-        config = uvicorn.Config(
-            create_app(self._server, tokens=self._options.tokens),
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=max(1, round(self._options.grace)),
-        )
-        http = _Http(config, self._server, self._options.drain, self._seat.parent)
+        """Listens at once, loads meanwhile; readiness says when there is a model. A worker that
+        stands in for another has its models first: until then the others answer.
+        """
+        options, server = self._options, self._server
+        limits, refused = options.limits, server.metrics.refused
+        most = most_connections(limits, raise_descriptors())
+        connections = Connections(limits, most=most, refused=refused)
+        app = create_app(server, tokens=options.tokens)
+        config = http_config(app, connections, grace=options.grace)
+        http = _Http(config, server, options.drain, self._seat)
+        sweeping = asyncio.create_task(connections.sweep())
         loading = asyncio.create_task(self._load(http))
+        if self._seat.relief:
+            await asyncio.wait([loading])
         await http.serve(sockets=[listening])
         if self._follower is not None:
             self._follower.stop()
-        loading.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await loading
+        for task in (sweeping, loading):
+            task.cancel()
+        await asyncio.wait([sweeping, loading])
         await self._server.close()
         if self._failure is not None:
             raise self._failure
@@ -212,12 +217,18 @@ class _Http(uvicorn.Server):
     """uvicorn, told to stop in order: first not ready, then closed, then gone."""
 
     def __init__(
-        self, config: uvicorn.Config, server: ModelServer, drain: float, parent: int
+        self, config: uvicorn.Config, server: ModelServer, drain: float, seat: Seat
     ) -> None:
         super().__init__(config)
         self._model_server = server
         self._drain = drain
-        self._parent = parent
+        self._parent = seat.parent
+        self._seat = seat
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tells the parent once connections are taken."""
+        await super().startup(sockets)
+        self._seat.tell()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -225,6 +236,9 @@ class _Http(uvicorn.Server):
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
+        if self._parent >= 0:
+            # A terminal that closes sends SIGHUP to all; what it means is the parent's to say.
+            loop.add_signal_handler(signal.SIGHUP, lambda: None)
         if self._parent >= 0:
             # The pipe ends when the parent does, however it died.
             loop.add_reader(self._parent, self._orphaned)
