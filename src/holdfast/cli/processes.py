@@ -49,6 +49,21 @@ def up(
     "--ready-file", type=click.Path(path_type=Path), help="Write the URLs here once it listens."
 )
 @click.option("--allow-pickle", is_flag=True, help="Load a pickled model made elsewhere.")
+@click.option("--limit", "limits", multiple=True, metavar="NAME=VALUE", help="A bound on requests.")
+@click.option(
+    "--drain",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    envvar="HOLDFAST_DRAIN",
+    help="Seconds between failing readiness and refusing connections, when told to stop.",
+)
+@click.option(
+    "--grace",
+    type=click.FloatRange(min=0),
+    default=25.0,
+    envvar="HOLDFAST_GRACE",
+    help="Seconds that requests get to finish, when told to stop; 25 by default.",
+)
 @common
 def serve(
     context: Context,
@@ -59,6 +74,9 @@ def serve(
     workers: int | None,
     ready_file: Path | None,
     allow_pickle: bool,
+    limits: tuple[str, ...],
+    drain: float,
+    grace: float,
 ) -> int:
     """Run the data plane alone.
 
@@ -69,7 +87,7 @@ def serve(
 
     asked = Request(
         bundle=bundle, host=host, port=port, metrics_port=metrics_port, workers=workers,
-        allow_pickle=allow_pickle, ready_file=ready_file,
+        allow_pickle=allow_pickle, ready_file=ready_file, limits=limits, drain=drain, grace=grace,
     )  # fmt: skip
     return run(context.project, asked)
 

@@ -23,6 +23,7 @@ from holdfast.loop.settings import CONTROL_PORT, Settings, load_settings, prepar
 from holdfast.recording.spool import FileSpool
 from holdfast.records import Arm, Route
 from holdfast.serving.follow import ControlAddress
+from holdfast.serving.limits import read_limits
 from holdfast.serving.loader import bundle_loader
 from holdfast.serving.options import ServeOptions
 from holdfast.serving.process import serve
@@ -38,6 +39,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     Args:
         bundle: folder of a bundle or ``models:/name@alias``; follows the control plane without.
         ready_file: where to write the URLs once it listens.
+        limits: ``name=value`` each; see :func:`holdfast.serving.limits.read_limits`.
+        drain: seconds between failing readiness and refusing connections.
+        grace: seconds that requests get to finish.
     """
 
     bundle: str | None = None
@@ -47,6 +51,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     workers: int | None = None
     allow_pickle: bool = False
     ready_file: Path | None = None
+    limits: tuple[str, ...] = ()
+    drain: float = 0.0
+    grace: float = 25.0
 
 
 def run(project: Path, asked: Request) -> int:
@@ -110,6 +117,9 @@ def _options(settings: Settings, declared: Serve, asked: Request) -> ServeOption
         spool_full=declared.spool_full,
         tokens=[hashlib.sha256(token.encode()).hexdigest()] if token else [],
         ready_file=asked.ready_file,
+        drain=asked.drain,
+        grace=asked.grace,
+        limits=read_limits(asked.limits),
     )
     changes = {name: chosen(name) for name in ("host", "port", "metrics_port", "workers")}
     return _replaced(options, changes)

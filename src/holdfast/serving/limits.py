@@ -19,52 +19,57 @@ _RESERVED = 256  # descriptors for the spool, libraries and the control plane
 _UNITS = {"": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 _NUMBER = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?(KiB|MiB|GiB|)")
 
-Bytes = Annotated[int, Meta(gt=0, extra={"unit": "bytes"})]
-Count = Annotated[int, Meta(gt=0)]
-Seconds = Annotated[float, Meta(gt=0, extra={"unit": "seconds"})]
+
+def _bytes(meaning: str) -> Meta:
+    return Meta(gt=0, description=meaning, extra={"unit": "bytes"})
+
+
+def _count(meaning: str) -> Meta:
+    return Meta(gt=0, description=meaning)
+
+
+def _seconds(meaning: str) -> Meta:
+    return Meta(gt=0, description=meaning, extra={"unit": "seconds"})
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """Bounds on input; each is checked before the memory it bounds is taken.
+    """Bounds on input; each is checked before the memory it bounds is taken."""
 
-    Args:
-        body: bytes of a request body as sent.
-        unpacked: bytes of a request body after Content-Encoding was undone.
-        bodies: bytes of all large bodies held at once; further ones are told to come back.
-        rows: rows of one request.
-        head: bytes of request line and headers.
-        headers: number of headers.
-        pipelined: requests waiting on one connection behind the one being answered.
-        connections: open at once in one process; above, who has waited longest is closed.
-        in_flight: requests being answered at once; more are told to come back.
-        head_seconds: longest the head of a request may take to arrive.
-        body_seconds: longest a body may take to arrive after its head.
-        write_seconds: longest a caller may leave an answer unread.
-        keep_alive_seconds: longest an idle connection stays open.
-        deadline_seconds: longest a request may wait before it is scored; see
-            :mod:`holdfast.serving.admission`.
-        inline_rows: requests up to this size are scored in the event loop's own thread. Handing a
-            small request to a thread costs more than scoring it, and scikit-learn gets slower in
-            threads.
-        inline_bytes: bodies up to this size are parsed in the event loop's own thread.
-    """
-
-    body: Bytes = 6 * 2**20
-    unpacked: Bytes = 24 * 2**20
-    bodies: Bytes = 256 * 2**20
-    rows: Count = 10_000
-    head: Bytes = 32 * 2**10
-    headers: Count = 100
-    pipelined: Count = 16
-    connections: Count = 16_384
-    in_flight: Count = 256
-    head_seconds: Seconds = 10.0
-    body_seconds: Seconds = 30.0
-    write_seconds: Seconds = 30.0
-    keep_alive_seconds: Seconds = 75.0
-    deadline_seconds: Seconds = 2.0
-    inline_rows: Annotated[int, Meta(ge=0)] = 256
-    inline_bytes: Annotated[int, Meta(ge=0, extra={"unit": "bytes"})] = 256 * 2**10
+    body: Annotated[int, _bytes("a request body as sent")] = 6 * 2**20
+    unpacked: Annotated[int, _bytes("a request body after gzip or deflate was undone")] = 24 * 2**20
+    bodies: Annotated[
+        int, _bytes("all large bodies held at once; further ones are told to come back")
+    ] = 256 * 2**20
+    rows: Annotated[int, _count("rows of one request")] = 10_000
+    head: Annotated[int, _bytes("request line and headers")] = 32 * 2**10
+    headers: Annotated[int, _count("headers of one request")] = 100
+    pipelined: Annotated[int, _count("requests waiting behind the first on one connection")] = 16
+    connections: Annotated[
+        int, _count("open at once in one process; above, who has waited longest is closed")
+    ] = 16_384
+    in_flight: Annotated[
+        int, _count("requests being answered at once; more are told to come back")
+    ] = 256
+    head_seconds: Annotated[float, _seconds("longest the head of a request may take")] = 10.0
+    body_seconds: Annotated[float, _seconds("longest a body may take after its head")] = 30.0
+    write_seconds: Annotated[float, _seconds("longest a caller may leave an answer unread")] = 30.0
+    keep_alive_seconds: Annotated[float, _seconds("longest an idle connection stays open")] = 75.0
+    deadline_seconds: Annotated[
+        float, _seconds("longest a whole request may wait until it is scored; then it is refused")
+    ] = 2.0
+    # Handing a small request to a thread costs more than scoring it, and scikit-learn gets slower
+    # in threads.
+    inline_rows: Annotated[
+        int, Meta(ge=0, description="requests up to this size are scored in the event loop")
+    ] = 256
+    inline_bytes: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="bodies up to this size are parsed in the event loop",
+            extra={"unit": "bytes"},
+        ),
+    ] = 256 * 2**10
 
 
 def read_limits(
@@ -103,7 +108,7 @@ def read_limits(
 
 
 def _number(name: str, text: str) -> int | float:
-    kinds = get_type_hints(Limits)
+    kinds = get_type_hints(Limits)  # without the bounds
     if name not in kinds:
         near = difflib.get_close_matches(name, kinds, n=1)
         raise _wrong(f"there is no limit '{name}'", f"Did you mean '{near[0]}'?" if near else "")
@@ -112,6 +117,16 @@ def _number(name: str, text: str) -> int | float:
         raise _wrong(f"'{text}' is no number for the limit '{name}'")
     value = float(found[1]) * _UNITS[found[2]]
     return value if kinds[name] is float else int(value)
+
+
+def format_size(size: int) -> str:
+    """As :func:`read_limits` reads it.
+
+    >>> format_size(6 * 2**20)
+    '6MiB'
+    """
+    unit = next(unit for unit in ("GiB", "MiB", "KiB", "") if size % _UNITS[unit] == 0)
+    return f"{size // _UNITS[unit]}{unit}"
 
 
 def _wrong(message: str, fix: str = "") -> UsageError:

@@ -233,7 +233,10 @@ class HttpProtocol(HttpToolsProtocol):
 
     def expire(self) -> None:
         """Told by :class:`Connections` that time is over."""
-        if self._phase in (Phase.CLOSED, Phase.ANSWER) or self.transport.is_closing():
+        if self.flow.write_paused:
+            self._bounds.refused("slow_reader")
+            self.transport.abort()
+        elif self._phase in (Phase.CLOSED, Phase.ANSWER) or self.transport.is_closing():
             self.transport.abort()
         elif self._phase is Phase.HEAD and (self.cycle is None or self.cycle.response_complete):
             self._refuse(408, "the head took too long to arrive", "slow_head")
