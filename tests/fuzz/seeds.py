@@ -69,6 +69,13 @@ def main() -> None:
     plain["packed/zlib"] = zlib.compress(b"{}" * 20)
     plain["packed/bomb"] = gzip.compress(bytes(2**20), mtime=0)
     plain["segment/torn"] = _segment()
+    line = b"POST /invocations HTTP/1.1\r\n"
+    plain["http/two"] = (line + b"Content-Length: 2\r\n\r\n{}") * 2
+    plain["http/chunks"] = line + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n"
+    plain["http/upgrade"] = (
+        line + b"Connection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\n{}"
+    )
+    plain["http/expect"] = line + b"Expect: 100-continue\r\nContent-Length: 2\r\n\r\n{}"
     for name, data in plain.items():
         file = HERE / name
         file.parent.mkdir(parents=True, exist_ok=True)

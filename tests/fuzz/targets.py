@@ -6,18 +6,27 @@ understood and what came of them is sound; anything else it lets fall is a findi
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+from uvicorn.server import ServerState
 
 from holdfast.errors import DataError, RequestError
 from holdfast.recording import segments
 from holdfast.records import Field, Signature
 from holdfast.records.prediction import PredictionBatch
 from holdfast.serving import invocations, v1, v2
+from holdfast.serving.connections import Connections
 from holdfast.serving.converter import Converter, Rows
 from holdfast.serving.csv_rows import read_csv
-from holdfast.serving.requests import unpack
+from holdfast.serving.http import http_config
+from holdfast.serving.limits import Limits
+from holdfast.serving.protocol import HttpProtocol
+from holdfast.serving.requests import Request, Response, unpack
 
 LIMIT = 50
 UNPACKED = 4096
@@ -129,7 +138,81 @@ def segment(data: bytes) -> None:
         segments.encode(batch)
 
 
+class _Wire(asyncio.Transport):
+    """A socket in memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent = b""
+        self.closing = False
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return SOCKET if name == "socket" else default
+
+    def write(self, data: bytes) -> None:
+        self.sent += data
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        return None
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def close(self) -> None:
+        self.closing = True
+
+    abort = close
+
+    def pause_reading(self) -> None:
+        return None
+
+    resume_reading = pause_reading
+
+
+async def _echo(scope: Any, receive: Any, send: Any) -> None:
+    request = Request(scope, receive, Limits())
+    try:
+        body = await request.body()
+    except RequestError:
+        body = b""
+    await Response(200, b"%d" % len(body)).send(send)
+
+
+SOCKET = socket.socket()
+LOOP = asyncio.new_event_loop()
+BOUNDS = Connections(Limits(head=512, headers=8, pipelined=3), most=9)
+CONFIG = http_config(_echo, BOUNDS, grace=1)
+CONFIG.load()
+
+
+def http(data: bytes) -> None:
+    """Connections: whole, and cut in two at the place that the first byte says."""
+    for cut in {0, data[0] if data else 0}:
+        LOOP.run_until_complete(_connection(data[:cut], data[cut:]))
+
+
+async def _connection(*parts: bytes) -> None:
+    wire = _Wire()
+    protocol = HttpProtocol(BOUNDS, CONFIG, server_state=ServerState(), app_state={}, _loop=LOOP)
+    protocol.connection_made(wire)
+    for part in parts:
+        if part and not wire.closing:
+            protocol.data_received(part)
+            await asyncio.sleep(0)
+    protocol.expire()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    protocol.connection_lost(None)
+    for task in list(protocol.tasks):
+        await task
+    BOUNDS.forget(protocol)
+    assert not wire.sent or wire.sent.startswith((b"HTTP/1.1 200", b"HTTP/1.1 4", b"HTTP/1.1 1"))
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
-    for target in (mlflow_json, v1_json, v2_json, v2_binary, csv, packed, segment)
+    for target in (mlflow_json, v1_json, v2_json, v2_binary, csv, packed, segment, http)
 }
