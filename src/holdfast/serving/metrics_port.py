@@ -34,7 +34,7 @@ class MetricsPort:
         self._registry = registry
         self._connections = Connections(_LIMITS, most=_LIMITS.connections, last_call=0.0)
         self._server = uvicorn.Server(http_config(self._answer, self._connections, grace=1))
-        self._thread = threading.Thread(target=self._run, name="holdfast-metrics")
+        self._thread = threading.Thread(target=self._run, name="holdfast-metrics", daemon=True)
         name = f"[{host}]" if ":" in host else host
         self.url = f"http://{name}:{self._listening.getsockname()[1]}/metrics"
         self._thread.start()

@@ -120,7 +120,10 @@ def _worker(
         port = MetricsPort(metrics.registry, host=address[0], port=address[1])
     metrics_url = port.url if port else seat.metrics_url
     url = url_of(options.host, listening)
-    with open_spool(f"worker-{seat.slot}") as spool:
+    with contextlib.ExitStack() as ending:
+        if port is not None:
+            ending.callback(port.close)
+        spool = ending.enter_context(open_spool(f"worker-{seat.slot}"))
         server = ModelServer(
             options.server if announce is not None else f"{options.server}-{seat.slot}",
             clock=clock,
@@ -135,8 +138,6 @@ def _worker(
             tell(options, url, metrics_url, announce)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(life.run(listening))
-    if port is not None:
-        port.close()
     return 0
 
 
