@@ -2,7 +2,7 @@
 BIN := .venv/bin
 KEEP ?=
 
-.PHONY: help demo test heavy lint types contracts wheel reference postgres browser bench check clean lock
+.PHONY: help demo test heavy lint types contracts wheel reference postgres browser bench fuzz check clean lock
 
 help: ## show this help
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ browser: ## install Chromium
 
 bench: .venv/.dev ## run the benchmarks; prints ratios
 	@$(BIN)/python benchmarks/run.py
+
+fuzz: .venv/.dev ## fuzz the decoders, a minute each
+	@scripts/fuzz.sh
 
 reference: .venv/.dev ## write the reference pages of the docs anew
 	@$(BIN)/python scripts/reference.py

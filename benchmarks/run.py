@@ -18,7 +18,7 @@ import msgspec
 import report
 from options import Options
 
-NAMES = ("startup", "overhead", "scoring", "rollback", "memory", "many")
+NAMES = ("startup", "overhead", "scoring", "rollback", "memory", "many", "overload")
 RESULTS = Path(__file__).parent / "results"
 
 

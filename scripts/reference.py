@@ -19,6 +19,7 @@ import msgspec
 from error_codes import faults, kinds
 
 from holdfast.cli.root import COMMANDS, root
+from holdfast.serving.limits import Limits, format_size
 from holdfast.spec import Section, Spec, format_duration
 from holdfast.statistics.metrics import metric_names
 
@@ -216,6 +217,17 @@ def _command(command: click.Command, name: str, parent: click.Context) -> Iterat
         yield ""
 
 
+def limits_page() -> str:
+    """The page of all bounds on requests."""
+    lines = [LIMITS_HEAD]
+    for field in msgspec.structs.fields(Limits):
+        (meta,) = _metas(field.type)
+        unit = (meta.extra or {}).get("unit", "")
+        default = format_size(field.default) if unit == "bytes" else f"{field.default:g} {unit}"
+        lines.append(f"| `{field.name}` | {meta.description} | {default.strip()} |")
+    return "\n".join(lines) + "\n"
+
+
 ARGUMENTS = {
     "FOLDER": "Folder of the new project; the present one by default.",
     "VERSION": "Number of the version.",
@@ -225,6 +237,18 @@ ARGUMENTS = {
     "--strategy [direct|shadow|canary]": "Instead of the strategy in `holdfast.toml`.",
     "--host TEXT": "Address to listen on; off loopback HOLDFAST_TOKEN is required.",
 }
+
+LIMITS_HEAD = f"""{HINT}
+
+# Limits
+
+What one caller, one request and all of them together may cost a server. Each is set with
+`holdfast serve --limit NAME=VALUE`, which may be given several times, or with the variable
+`HOLDFAST_LIMIT_NAME` (the name in capitals), which `holdfast up` hands on. Sizes are written like
+`12MiB`.
+
+| name | what | default |
+|---|---|---|"""
 
 SHARED = {
     "--project DIRECTORY": "Folder of holdfast.toml; the present one by default.",
@@ -236,6 +260,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "spec.md": spec_page,
     "errors.md": errors_page,
     "cli.md": cli_page,
+    "limits.md": limits_page,
 }
 
 

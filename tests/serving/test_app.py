@@ -236,7 +236,6 @@ def test_bodies_are_bounded(toys: Any) -> None:
         ):
             answered = await stand.call("POST", "/invocations", body, headers)
             assert answered.status == 413
-            assert answered.headers["connection"] == "close"
             check_shape("mlflow", answered)
         for body, headers, status in (
             (b"{}", {"content-encoding": "br"}, 415),
@@ -262,27 +261,6 @@ def test_packed_bodies_in_parts(toys: Any, encoding: str) -> None:
         headers = {"content-encoding": encoding.split()[-1]}
         answered = await stand.call("POST", "/invocations", [packed[:9], packed[9:]], headers)
         assert answered.status == 200
-
-    toys.run(scene())
-
-
-def test_a_body_that_never_ends(toys: Any) -> None:
-    async def scene() -> None:
-        stand = toys.Stand(Limits(body_seconds=0.01))
-        await stand.live()
-        sent: list[Any] = []
-        first = [{"type": "http.request", "body": b"{", "more_body": True}]
-
-        async def receive() -> Any:
-            return first.pop() if first else await asyncio.Event().wait()
-
-        async def send(message: Any) -> None:
-            sent.append(message)
-
-        scope = {"type": "http", "method": "POST", "path": "/invocations", "query_string": b"",
-                 "headers": []}  # fmt: skip
-        await stand.app(scope, receive, send)
-        assert sent[0]["status"] == 408
 
     toys.run(scene())
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 import urllib.request
 from typing import Any
 
-from holdfast.serving.metrics import Metrics, MetricsPort
+from holdfast.serving.metrics import Metrics
+from holdfast.serving.metrics_port import MetricsPort
 
 
 def test_metrics_have_a_port_of_their_own(toys: Any) -> None:

@@ -53,6 +53,21 @@ def up(
     "--ready-file", type=click.Path(path_type=Path), help="Write the URLs here once it listens."
 )
 @click.option("--allow-pickle", is_flag=True, help="Load a pickled model made elsewhere.")
+@click.option("--limit", "limits", multiple=True, metavar="NAME=VALUE", help="A bound on requests.")
+@click.option(
+    "--drain",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    envvar="HOLDFAST_DRAIN",
+    help="Seconds between failing readiness and refusing connections, when told to stop.",
+)
+@click.option(
+    "--grace",
+    type=click.FloatRange(min=0),
+    default=25.0,
+    envvar="HOLDFAST_GRACE",
+    help="Seconds that requests get to finish, when told to stop; 25 by default.",
+)
 @common
 def serve(
     context: Context,
@@ -65,6 +80,9 @@ def serve(
     memory: str | None,
     ready_file: Path | None,
     allow_pickle: bool,
+    limits: tuple[str, ...],
+    drain: float,
+    grace: float,
 ) -> int:
     """Run the data plane alone.
 
@@ -78,6 +96,7 @@ def serve(
     asked = Request(
         bundle=bundle, host=host, port=port, metrics_port=metrics_port, grpc_port=grpc_port,
         workers=workers, memory=memory, allow_pickle=allow_pickle, ready_file=ready_file,
+        limits=limits, drain=drain, grace=grace,
     )  # fmt: skip
     return run(context.project, asked)
 

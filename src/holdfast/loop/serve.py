@@ -24,6 +24,7 @@ from holdfast.recording.spool import FileSpool
 from holdfast.records import Arm, Route
 from holdfast.serving.bundles import BundleCache
 from holdfast.serving.follow import ControlAddress
+from holdfast.serving.limits import read_limits
 from holdfast.serving.loader import bundle_loader
 from holdfast.serving.memory import available
 from holdfast.serving.options import ServeOptions
@@ -45,6 +46,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
         bundle: folder of a bundle, folder of such folders, or ``models:/name@alias``; without, the
             one that the platform put here is served, and without that the control plane followed.
         ready_file: where to write the URLs once it listens.
+        limits: ``name=value`` each; see :func:`holdfast.serving.limits.read_limits`.
+        drain: seconds between failing readiness and refusing connections.
+        grace: seconds that requests get to finish.
     """
 
     bundle: str | None = None
@@ -56,6 +60,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     memory: str | None = None
     allow_pickle: bool = False
     ready_file: Path | None = None
+    limits: tuple[str, ...] = ()
+    drain: float = 0.0
+    grace: float = 25.0
 
 
 def run(project: Path, asked: Request) -> int:
@@ -133,6 +140,9 @@ def _options(settings: Settings, declared: Serve, asked: Request) -> ServeOption
         platform=platform,
         memory=available() if multi and memory is None else memory,
         model_root=Path(os.environ.get("HOLDFAST_MODEL_ROOT", _MODELS)) if multi else None,
+        drain=asked.drain,
+        grace=asked.grace,
+        limits=read_limits(asked.limits),
     )
     changes = {
         name: chosen(name) for name in ("host", "port", "metrics_port", "grpc_port", "workers")

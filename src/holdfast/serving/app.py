@@ -12,13 +12,15 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from fastapi import FastAPI
 
 from holdfast.errors import HoldfastError
+from holdfast.serving.admission import HEADER
 from holdfast.serving.docs import create_docs
 from holdfast.serving.invocations import named
 from holdfast.serving.multimodel import MultiModel
-from holdfast.serving.paths import READ, Paths, Score, Target, contract_of
+from holdfast.serving.paths import READ, Paths, Score, Target
 from holdfast.serving.platforms import Platform
-from holdfast.serving.problems import Contract, from_error, problem
-from holdfast.serving.requests import Receive, Request, Response, Scope, Send
+from holdfast.serving.problems import Contract, contract_of, from_error, problem
+from holdfast.serving.protocol import ARRIVED
+from holdfast.serving.requests import Caller, Receive, Request, Response, Scope, Send
 from holdfast.serving.server import ModelServer
 from holdfast.serving.tokens import allowed
 
@@ -85,12 +87,12 @@ class Application:
             if method == "HEAD":
                 response = response._replace(body=b"")
         else:
-            request = Request(scope, receive, self._server.limits)
-            response = await self.score(target.contract, lambda: self._handle(target, request))
-        await response.send(send, close=self._server.draining or response.status in (408, 413))
+            response = await self._score(target, scope, receive)
+        await response.send(send, close=self._server.draining)
 
     async def _act(self, contract: Contract, act: Score, request: Request) -> Response:
         try:
+            await request.receive()
             return await act(request)
         except Exception as error:  # noqa: BLE001 (whatever it is, the caller gets JSON)
             return from_error(contract, error)
@@ -106,29 +108,39 @@ class Application:
         except HoldfastError as error:
             return from_error(target.contract, error)
 
+    async def _score(self, target: Target, scope: Scope, receive: Receive) -> Response:
+        server, score = self._server, target.score
+        assert score is not None
+        request = Request(scope, receive, server.limits, server.admission)
+
+        async def handle() -> Response:
+            await request.receive()
+            return await self.admit(
+                request,
+                scope.get(ARRIVED),
+                lambda: server.held(target.name or named(request), lambda: score(request)),
+            )
+
+        try:
+            return await self.score(target.contract, handle)
+        finally:
+            request.close()
+
     async def score(
         self, contract: Contract, handle: Callable[[], Awaitable[Response]]
     ) -> Response:
-        """One scoring request of any contract: bounded, counted, and always answered.
+        """One scoring request of any contract: counted, and always answered.
 
         Args:
             contract: for the shape of errors and the metrics.
             handle: reads and answers it.
         """
-        server = self._server
         started = time.perf_counter()
-        if server.in_flight >= server.limits.in_flight:
-            response = problem(contract, 503, "too many requests are being answered")
-        else:
-            server.in_flight += 1
-            server.metrics.in_flight.inc()
-            try:
-                response = await handle()
-            except Exception as error:  # noqa: BLE001 (whatever it is, the caller gets JSON)
-                response = from_error(contract, error)
-            finally:
-                server.in_flight -= 1
-                server.metrics.in_flight.dec()
+        try:
+            response = await handle()
+        except Exception as error:  # noqa: BLE001 (whatever it is, the caller gets JSON)
+            response = from_error(contract, error)
+        server = self._server
         server.metrics.request(
             response.model,
             response.version,
@@ -138,10 +150,29 @@ class Application:
         )
         return response
 
-    async def _handle(self, target: Target, request: Request) -> Response:
-        score = target.score
-        assert score is not None
-        return await self._server.held(target.name or named(request), lambda: score(request))
+    async def admit(
+        self, caller: Caller, arrived: float | None, call: Callable[[], Awaitable[Response]]
+    ) -> Response:
+        """Only a request that is here whole takes a place: slow callers keep none from others.
+
+        Args:
+            caller: told until when scoring must have begun.
+            arrived: when its last byte came, on the monotonic clock; now, if that is not known.
+            call: answers it.
+
+        Raises:
+            UnavailableError: when it waited too long, or too many are being answered.
+        """
+        admission = self._server.admission
+        admission.enter()
+        try:
+            caller.deadline = admission.deadline(
+                time.monotonic() if arrived is None else arrived, caller.headers.get(HEADER)
+            )
+            admission.check(caller.deadline)
+            return await call()
+        finally:
+            admission.leave()
 
     def allows(self, headers: Mapping[bytes, bytes]) -> bool:
         """Whether the caller has a token, or needs none."""

@@ -1,20 +1,14 @@
-"""Prometheus metrics of one server, in a registry and on a port of their own."""
+"""Prometheus metrics of one server, in a registry."""
 
 from __future__ import annotations
 
-import socket
-import threading
-from collections.abc import Callable, Iterable
 from pathlib import Path
-from socketserver import ThreadingMixIn
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.multiprocess import MultiProcessCollector
 
-Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 _BUCKETS = (
     0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
 )  # fmt: skip
@@ -110,6 +104,12 @@ class Metrics:
             registry=registry,
             multiprocess_mode="livesum",
         )
+        self._refused = Counter(
+            "holdfast_refused",
+            "Requests and connections ended before a model saw them: load, deadlines, no HTTP",
+            ("reason",),
+            registry=registry,
+        )
         self.in_flight.set(0)
         self._request_children: dict[tuple[str, int, str, int], tuple[Any, Any]] = {}
         self._row_children: dict[tuple[str, int], Any] = {}
@@ -130,6 +130,10 @@ class Metrics:
         """Shows the spool as it is now."""
         self._spool_bytes.set(used)
         self._spool_healthy.set(healthy)
+
+    def refused(self, reason: str) -> None:
+        """Counts what was ended early; see ``docs/operations.md`` for the reasons."""
+        self._refused.labels(reason).inc()
 
     def rows(self, model: str, version: int, rows: int) -> None:
         """Counts rows answered."""
@@ -156,51 +160,3 @@ def workers_registry(folder: Path) -> CollectorRegistry:
     registry = CollectorRegistry()
     MultiProcessCollector(registry, path=str(folder))  # type: ignore[no-untyped-call]
     return registry
-
-
-class _Server(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-
-
-class _Handler(WSGIRequestHandler):
-    def log_message(self, *_: Any) -> None:
-        """Nothing: whoever scrapes does so every few seconds."""
-
-
-class MetricsPort:
-    """``/metrics`` on its own port, and administration beside it, answered by threads.
-
-    Args:
-        registry: what to show.
-        host: address to listen on.
-        port: 0 for any free one.
-        admin: a WSGI application for every other path than that of the metrics, and its prefix.
-    """
-
-    def __init__(
-        self,
-        registry: CollectorRegistry,
-        *,
-        host: str,
-        port: int,
-        admin: tuple[str, Wsgi] | None = None,
-    ) -> None:
-        metrics: Wsgi = prometheus_client.make_wsgi_app(registry)
-
-        def application(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-            if admin is not None and environ["PATH_INFO"].startswith(admin[0]):
-                return admin[1](environ, start)
-            return metrics(environ, start)
-
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        kind = type("Server", (_Server,), {"address_family": family})
-        self._server: WSGIServer = make_server(host, port, application, kind, _Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
-        self.url = f"http://{host}:{self._server.server_port}/metrics"
-
-    def close(self) -> None:
-        """Stops listening."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()

@@ -9,7 +9,7 @@ from holdfast.serving import clouds, invocations, v1, v2
 from holdfast.serving.media import wanted
 from holdfast.serving.multimodel import INVOKE, PATH, MultiModel
 from holdfast.serving.platforms import Platform
-from holdfast.serving.problems import Contract, problem
+from holdfast.serving.problems import Contract, contract_of, problem
 from holdfast.serving.requests import Request, Response
 from holdfast.serving.server import ModelServer
 
@@ -122,14 +122,6 @@ class Paths:
             return Target("mlflow", SCORE, None, score, name)
         methods = ("GET", "POST") if path == PATH else ("GET", "DELETE")
         return Target("other", methods, act=multi.answer)
-
-
-def contract_of(path: str) -> Contract:
-    """The contract that a path belongs to, for the shape of errors."""
-    for prefix in ("v1", "v2"):
-        if path == f"/{prefix}" or path.startswith(f"/{prefix}/"):
-            return prefix
-    return "other"
 
 
 def _invocations(server: ModelServer, platform: Platform, name: str = "") -> Score:

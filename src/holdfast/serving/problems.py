@@ -25,6 +25,20 @@ _MLFLOW_CODES = {
 _RETRY = ((b"retry-after", b"1"),)
 
 
+def contract_of(path: str) -> Contract:
+    """Whose shape an error on a path has.
+
+    >>> contract_of("/v2/models/m/infer")
+    'v2'
+    """
+    if path == "/invocations":
+        return "mlflow"
+    for prefix in ("v1", "v2"):
+        if path == f"/{prefix}" or path.startswith(f"/{prefix}/"):
+            return prefix
+    return "other"
+
+
 def problem(contract: Contract, status: int, sentence: str) -> Response:
     """An error response.
 

@@ -27,10 +27,14 @@ from holdfast.serving.admin import Admin, Command, Reply
 from holdfast.serving.app import Application, create_app
 from holdfast.serving.bundles import BundleCache
 from holdfast.serving.cache import RouteCache
+from holdfast.serving.connections import Connections
 from holdfast.serving.crew import Desk
 from holdfast.serving.follow import Follower
+from holdfast.serving.http import http_config
+from holdfast.serving.limits import most_connections, raise_descriptors
 from holdfast.serving.loader import Load
-from holdfast.serving.metrics import Metrics, MetricsPort, use_slot
+from holdfast.serving.metrics import Metrics, use_slot
+from holdfast.serving.metrics_port import MetricsPort
 from holdfast.serving.multimodel import MultiModel
 from holdfast.serving.options import (
     ServeOptions,
@@ -42,7 +46,7 @@ from holdfast.serving.options import (
     tell,
     url_of,
 )
-from holdfast.serving.repository import PREFIX, Repository
+from holdfast.serving.repository import Repository
 from holdfast.serving.server import ModelServer
 from holdfast.serving.workers import Seat, supervise
 
@@ -131,11 +135,14 @@ def _worker(
         return Reply(503) if life is None else life.desk.order(command)
 
     if announce is not None and (address := metrics_address(options)) is not None:
-        admin = (PREFIX, _repository(options, order))
+        admin = _repository(options, order)
         port = MetricsPort(metrics.registry, host=address[0], port=address[1], admin=admin)
     metrics_url = port.url if port else seat.metrics_url
     url = url_of(options.host, listening)
-    with open_spool(f"worker-{seat.slot}") as spool:
+    with contextlib.ExitStack() as ending:
+        if port is not None:
+            ending.callback(port.close)
+        spool = ending.enter_context(open_spool(f"worker-{seat.slot}"))
         server = ModelServer(
             options.server if announce is not None else f"{options.server}-{seat.slot}",
             clock=clock,
@@ -152,8 +159,6 @@ def _worker(
             tell(options, url, metrics_url, seat.grpc, announce)
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(life.run(listening))
-    if port is not None:
-        port.close()
     return 0
 
 
@@ -183,36 +188,31 @@ class _Life:
         self._follower: Follower | None = None
 
     async def run(self, listening: socket.socket) -> None:
-        """Listens at once, loads meanwhile; readiness says when there is a model."""
+        """Listens at once, loads meanwhile; readiness says when there is a model. A worker that
+        stands in for another has its models first: until then the others answer.
+        """
+        options, server = self._options, self._server
         self.desk.begin()
-        self._server.starting = True
-        multi = MultiModel(self._server, self.desk.everywhere) if self._options.model_root else None
-        app = create_app(
-            self._server,
-            tokens=self._options.tokens,
-            platform=self._options.platform,
-            multi=multi,
-        )
-        rpc = await _listen_grpc(app, self._server, self._seat.grpc)
-        config = uvicorn.Config(
-            app,
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=max(1, round(self._options.grace)),
-        )
-        http = _Http(config, self._server, self._options.drain, self._seat.parent, rpc)
+        server.starting = True
+        limits, refused = options.limits, server.metrics.refused
+        most = most_connections(limits, raise_descriptors())
+        connections = Connections(limits, most=most, refused=refused)
+        multi = MultiModel(server, self.desk.everywhere) if options.model_root else None
+        app = create_app(server, tokens=options.tokens, platform=options.platform, multi=multi)
+        config = http_config(app, connections, grace=options.grace)
+        http = _Http(config, server, options.drain, self._seat)
+        sweeping = asyncio.create_task(connections.sweep())
         loading = asyncio.create_task(self._load(http))
+        if self._seat.relief:
+            await asyncio.wait([loading])
+        http.rpc = await _listen_grpc(app, server, self._seat.grpc)
         await http.serve(sockets=[listening])
         if self._follower is not None:
             self._follower.stop()
-        loading.cancel()
+        for task in (sweeping, loading):
+            task.cancel()
         self.desk.close()
-        with contextlib.suppress(asyncio.CancelledError):
-            await loading
+        await asyncio.wait([sweeping, loading])
         await self._server.close()
         if self._failure is not None:
             raise self._failure
@@ -273,18 +273,19 @@ class _Http(uvicorn.Server):
     """uvicorn, told to stop in order: first not ready, then closed, then gone; and gRPC with it."""
 
     def __init__(
-        self,
-        config: uvicorn.Config,
-        server: ModelServer,
-        drain: float,
-        parent: int,
-        rpc: GrpcPort | None,
+        self, config: uvicorn.Config, server: ModelServer, drain: float, seat: Seat
     ) -> None:
         super().__init__(config)
-        self._rpc = rpc
+        self.rpc: GrpcPort | None = None
         self._model_server = server
         self._drain = drain
-        self._parent = parent
+        self._parent = seat.parent
+        self._seat = seat
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Tells the parent once connections are taken."""
+        await super().startup(sockets)
+        self._seat.tell()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -293,20 +294,22 @@ class _Http(uvicorn.Server):
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         if self._parent >= 0:
+            # A terminal that closes sends SIGHUP to all; what it means is the parent's to say.
+            loop.add_signal_handler(signal.SIGHUP, lambda: None)
             # The pipe ends when the parent does, however it died.
             loop.add_reader(self._parent, self._orphaned)
         yield
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Closes both ports; they have the same time to finish what was begun."""
-        if self._rpc is None:
+        if self.rpc is None:
             await super().shutdown(sockets)
             return
         seconds = float(self.config.timeout_graceful_shutdown or 0)
-        finished = asyncio.create_task(self._rpc.stop(seconds))
+        finished = asyncio.create_task(self.rpc.stop(seconds))
         await super().shutdown(sockets)
         if self.force_exit:
-            await self._rpc.stop(0.0)
+            await self.rpc.stop(0.0)
         await finished
 
     def stop(self) -> None:

@@ -6,8 +6,8 @@ from a request.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import msgspec
 
@@ -15,16 +15,12 @@ from holdfast.serving.admin import Command, Reply
 from holdfast.serving.tokens import allowed
 
 PREFIX = "/v2/repository/"
-_LARGEST = 64 * 2**10
-_REASONS = {
-    200: "OK", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found",
-    405: "Method Not Allowed", 413: "Content Too Large", 503: "Service Unavailable",
-    507: "Insufficient Storage",
-}  # fmt: skip
+LARGEST = 64 * 2**10
+_ORDERS: dict[str, Literal["load", "unload"]] = {"load": "load", "unload": "unload"}
 
 
 class Repository:
-    """A WSGI application.
+    """Answers orders; may wait for the workers, so call it from a thread.
 
     Args:
         run: gives a command to every worker.
@@ -39,34 +35,32 @@ class Repository:
         self._tokens = tuple(token.encode() for token in tokens)
         self._exposed = exposed
 
-    def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
-        """WSGI."""
-        reply = self._answer(environ)
-        body = msgspec.json.encode({} if reply.body is None else reply.body)
-        headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
-        if reply.status == 401:
-            headers.append(("WWW-Authenticate", "Bearer"))
-        start(f"{reply.status} {_REASONS.get(reply.status, 'Error')}", headers)
-        return [body]
+    def answer(self, method: str, path: str, authorization: bytes, body: bytes) -> Reply:
+        """The reply to one request.
 
-    def _answer(self, environ: dict[str, Any]) -> Reply:
-        given = environ.get("HTTP_AUTHORIZATION", "").encode("latin-1")
-        if self._tokens and not allowed(given, self._tokens):
+        Args:
+            method: of HTTP.
+            path: begins with :data:`PREFIX`.
+            authorization: value of the header, empty when there is none.
+            body: JSON, at most :data:`LARGEST` bytes, or empty.
+        """
+        if self._tokens and not allowed(authorization, self._tokens):
             return Reply(401, {"error": "a bearer token is needed"})
         if self._exposed and not self._tokens:
             return Reply(403, {"error": "this needs a token when the port is reachable by others"})
-        if environ["REQUEST_METHOD"] != "POST":
+        if method != "POST":
             return Reply(405, {"error": "this method is not allowed here"})
-        asked = _body(environ)
+        asked = _decoded(body)
         if asked is None:
             return Reply(400, {"error": "the body must be a small JSON object, or empty"})
-        parts = environ["PATH_INFO"].removeprefix(PREFIX).split("/")
+        parts = path.removeprefix(PREFIX).split("/")
         if parts == ["index"]:
             return self._index(ready=asked.get("ready") is True)
-        if len(parts) == 3 and parts[0] == "models" and parts[2] in ("load", "unload"):
+        do = _ORDERS.get(parts[2]) if len(parts) == 3 and parts[0] == "models" else None
+        if do is not None:
             if asked.get("parameters"):
                 return Reply(400, {"error": "a model is loaded as it was given: no parameters"})
-            return self._run(Command(do=parts[2], model=parts[1]))
+            return self._run(Command(do=do, model=parts[1]))
         return Reply(404, {"error": "there is nothing here"})
 
     def _index(self, *, ready: bool) -> Reply:
@@ -77,12 +71,8 @@ class Repository:
         return Reply(200, [one for one in entries if not ready or one["state"] == "READY"])
 
 
-def _body(environ: dict[str, Any]) -> dict[str, Any] | None:
-    length = environ.get("CONTENT_LENGTH") or "0"
-    if not length.isdigit() or int(length) > _LARGEST:
-        return None
+def _decoded(body: bytes) -> dict[str, Any] | None:
     try:
-        data = environ["wsgi.input"].read(int(length))
-        return msgspec.json.decode(data, type=dict[str, Any]) if data else {}
-    except (OSError, msgspec.MsgspecError, RecursionError):
+        return msgspec.json.decode(body, type=dict[str, Any]) if body else {}
+    except (msgspec.MsgspecError, RecursionError):
         return None

@@ -6,7 +6,9 @@ import asyncio
 import re
 import zlib
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, NamedTuple
+from functools import partial
+from math import inf
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import parse_qsl
 
 from holdfast.errors import RequestError
@@ -49,10 +51,11 @@ class Response(NamedTuple):
 class Caller:
     """What a caller says of himself in headers, or in gRPC's metadata."""
 
-    __slots__ = ("headers",)
+    __slots__ = ("deadline", "headers")
 
     def __init__(self, headers: dict[bytes, bytes]) -> None:
         self.headers = headers
+        self.deadline = inf
 
     @property
     def caller_id(self) -> bytes | None:
@@ -67,18 +70,51 @@ class Caller:
         return value[:_SANE_KEY].decode("latin-1") if value else None
 
 
+class Keep(Protocol):
+    """Who answers for the memory of bodies: :class:`holdfast.serving.admission.Admission`."""
+
+    def hold(self, size: int) -> None:
+        """Takes it, or raises."""
+
+    def release(self, size: int) -> None:
+        """Gives it back."""
+
+
 class Request(Caller):
-    """What the contracts need of an ASGI request."""
+    """What the contracts need of an ASGI request.
 
-    __slots__ = ("_limits", "_receive", "method", "path", "scope")
+    Args:
+        scope: of ASGI.
+        receive: of ASGI.
+        limits: bounds on the body.
+        keep: told of large bodies, when given; call :meth:`close` in the end.
+    """
 
-    def __init__(self, scope: Scope, receive: Receive, limits: Limits) -> None:
+    __slots__ = ("_held", "_keep", "_limits", "_raw", "_receive", "method", "path", "scope")
+
+    def __init__(
+        self, scope: Scope, receive: Receive, limits: Limits, keep: Keep | None = None
+    ) -> None:
         super().__init__(dict(scope["headers"]))
         self.scope = scope
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self._receive = receive
         self._limits = limits
+        self._keep = keep
+        self._held = 0
+        self._raw: bytes | None = None
+
+    def close(self) -> None:
+        """Lets go of the body."""
+        if self._keep is not None and self._held:
+            self._keep.release(self._held)
+            self._held = 0
+
+    def _hold(self, size: int) -> None:
+        if self._keep is not None:
+            self._keep.hold(size)
+            self._held += size
 
     def query(self, name: str) -> str | None:
         """The last value of a query parameter."""
@@ -100,7 +136,26 @@ class Request(Caller):
         """The whole body, with its Content-Encoding undone.
 
         Raises:
-            RequestError: when it is too large, too slow, cut off or badly encoded.
+            RequestError: when it is too large, cut off or badly encoded.
+            UnavailableError: when there is no memory for it now.
+        """
+        if self._raw is None:
+            await self.receive()
+        body, encoding = self._raw or b"", self.headers.get(b"content-encoding")
+        if encoding is None or encoding == b"identity":
+            return body
+        # A small body may hold a thousand times its size: that is unpacked beside the others.
+        work = partial(unpack, body, encoding.strip().lower(), self._limits.unpacked)
+        unpacked = await asyncio.get_running_loop().run_in_executor(None, work)
+        self._hold(len(unpacked))
+        return unpacked
+
+    async def receive(self) -> None:
+        """Waits for the body; how long that may take is up to the connection.
+
+        Raises:
+            RequestError: as :meth:`body`.
+            UnavailableError: as :meth:`body`.
         """
         limit = self._limits.body
         length = self.headers.get(b"content-length")
@@ -111,30 +166,24 @@ class Request(Caller):
         if message["type"] == "http.disconnect":
             raise _cut_off()
         if message.get("more_body", False):
-            try:
-                async with asyncio.timeout(self._limits.body_seconds):
-                    body = await self._rest(body, limit)
-            except TimeoutError:
-                raise RequestError(
-                    "request.slow_body", "the body took too long to arrive", "Send it faster", 408
-                ) from None
+            body = await self._rest(body, limit)
         if len(body) > limit:
             raise too_large(limit)
-        encoding = self.headers.get(b"content-encoding", b"").strip().lower()
-        if encoding in (b"", b"identity"):
-            return body
-        return _unpack(body, encoding, self._limits.unpacked)
+        self._raw = body
 
     async def _rest(self, first: bytes, limit: int) -> bytes:
         parts, size, more = [first], len(first), True
+        self._hold(size)
         while more:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 raise _cut_off()
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
+            part = message.get("body", b"")
+            parts.append(part)
+            size += len(part)
             if size > limit:
                 raise too_large(limit)
+            self._hold(len(part))
             more = message.get("more_body", False)
         return b"".join(parts)
 
@@ -150,7 +199,7 @@ def _cut_off() -> RequestError:
     return RequestError("request.cut_off", "the body did not arrive whole", "Send it again")
 
 
-def _unpack(body: bytes, encoding: bytes, limit: int) -> bytes:
+def unpack(body: bytes, encoding: bytes, limit: int) -> bytes:
     """Undoes gzip or deflate (with zlib's header or, as some clients send it, without)."""
     if encoding not in (b"gzip", b"x-gzip", b"deflate"):
         raise RequestError(

@@ -20,6 +20,7 @@ from holdfast.ports.clock import Clock
 from holdfast.ports.ids import new_id
 from holdfast.ports.spool import Spool
 from holdfast.records import PredictionBatch, Role, Route
+from holdfast.serving.admission import Admission
 from holdfast.serving.converter import Rows
 from holdfast.serving.limits import Limits
 from holdfast.serving.loader import Load
@@ -77,10 +78,10 @@ class ModelServer:
         self.parquet = ParquetReader(self.limits)
         self.routes = Routes(load, self.limits, self.metrics, memory=memory)
         self.routes.library.any_name = platform
+        self.admission = Admission(self.limits, self.metrics)
         self.platform = platform
         self.starting = False
         self.draining = False
-        self.in_flight = 0
         self._clock = clock
         self._spool = spool
         self._refuse = spool_full == "refuse"
@@ -93,6 +94,11 @@ class ModelServer:
         """As :meth:`holdfast.serving.routes.Routes.apply`."""
         self._loop = asyncio.get_running_loop()
         return await self.routes.apply(route)
+
+    @property
+    def in_flight(self) -> int:
+        """Requests being answered."""
+        return self.admission.in_flight
 
     @property
     def ready(self) -> bool:
@@ -186,23 +192,25 @@ class ModelServer:
 
         Raises:
             BundleError: when no version could answer.
-            UnavailableError: when it cannot be recorded and must be.
+            UnavailableError: when it waited too long, or cannot be recorded and must be.
         """
         prediction_id = new_id("p")
         chosen = version or live.choose(_routing_key(caller, rows) or prediction_id)
         tried = [chosen]
         try:
-            outputs = await self._score(chosen, rows, live, prediction_id)
+            outputs = await self._score(chosen, rows, live, prediction_id, caller.deadline)
         except BundleError:
             if version is not None or chosen is live.champion:
                 raise
             tried.append(live.champion)
-            outputs = await self._score(live.champion, rows, live, prediction_id)
+            outputs = await self._score(live.champion, rows, live, prediction_id, caller.deadline)
         for loaded in live.watchers(tried):
             self.mirror.put(Work(loaded, rows, live.model, prediction_id, live.route.epoch))
         return Answer(tried[-1], live.model, outputs, rows, prediction_id)
 
-    async def _score(self, loaded: Loaded, rows: Rows, live: LiveRoute, request: str) -> Outputs:
+    async def _score(
+        self, loaded: Loaded, rows: Rows, live: LiveRoute, request: str, deadline: float
+    ) -> Outputs:
         started = time.perf_counter()
         failure: Exception | None = None
         outputs = None
@@ -211,8 +219,10 @@ class ModelServer:
                 outputs = loaded.predict(rows.columns, rows.count)
             else:
                 outputs = await asyncio.get_running_loop().run_in_executor(
-                    self._pool, loaded.predict, rows.columns, rows.count
+                    self._pool, self._in_time, loaded, rows, deadline
                 )
+        except UnavailableError:
+            raise
         except Exception as error:  # noqa: BLE001 (models raise what they like)
             failure = error
         seconds = time.perf_counter() - started
@@ -233,6 +243,10 @@ class ModelServer:
             self.metrics.spool_lost.inc()
             return False
         return kept
+
+    def _in_time(self, loaded: Loaded, rows: Rows, deadline: float) -> Outputs:
+        self.admission.check(deadline)
+        return loaded.predict(rows.columns, rows.count)
 
     def _append(self, batch: PredictionBatch) -> bool:
         kept = self._spool.append(batch)

@@ -1,7 +1,12 @@
-"""Several worker processes on one listening socket: started, watched, started again."""
+"""Several worker processes on one listening socket: started, watched, started again.
+
+SIGHUP replaces them one by one: each gets to finish what it answers while the others take what is
+new, and the next is not touched before its successor answers.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
@@ -11,7 +16,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -20,8 +25,9 @@ import msgspec
 
 from holdfast.serving.admin import Command, Reply
 from holdfast.serving.crew import ask, merged
-from holdfast.serving.metrics import MetricsPort, Wsgi, workers_registry
-from holdfast.serving.repository import PREFIX
+from holdfast.serving.metrics import workers_registry
+from holdfast.serving.metrics_port import MetricsPort
+from holdfast.serving.repository import Repository
 
 _log = logging.getLogger("holdfast.serving")
 _VARIABLE = "HOLDFAST_WORKER"
@@ -29,6 +35,7 @@ _METRICS = "PROMETHEUS_MULTIPROC_DIR"
 _LOOK = 0.1
 _SETTLED = 10.0
 _GIVE_UP = 5
+_LATE = 5.0
 
 
 class Seat(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +48,8 @@ class Seat(msgspec.Struct, frozen=True, kw_only=True):
         metrics_url: where the parent shows the metrics of all.
         folder: private to this server's processes; empty for a worker that is alone.
         grpc: host and port to answer gRPC on; empty for none.
+        ready: a pipe to tell the parent, by a byte, that connections are taken; -1 for none.
+        relief: others serve meanwhile: load the models before taking connections.
     """
 
     slot: int
@@ -49,6 +58,13 @@ class Seat(msgspec.Struct, frozen=True, kw_only=True):
     metrics_url: str = ""
     folder: str = ""
     grpc: str = ""
+    ready: int = -1
+    relief: bool = False
+
+    def tell(self) -> None:
+        """Says that connections are taken."""
+        if self.ready >= 0:
+            os.write(self.ready, b"1")
 
     @classmethod
     def mine(cls) -> Self | None:
@@ -62,38 +78,94 @@ class _Worker:
         self._command = list(command)
         self._seat = seat
         self._folder = folder
+        self._telling = -1
         self.failures = 0
         self.start_at = 0.0
         self.started_at = 0.0
+        self.ready = False
+        self.leaving = 0.0
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, *, relief: bool = False) -> None:
+        self.close()
+        self._telling, told = os.pipe()
+        os.set_blocking(self._telling, False)
+        seat = msgspec.structs.replace(self._seat, ready=told, relief=relief)
         environment = {
             **os.environ,
-            _VARIABLE: msgspec.json.encode(self._seat).decode(),
+            _VARIABLE: msgspec.json.encode(seat).decode(),
             _METRICS: str(self._folder),
         }
         self.started_at = time.monotonic()
+        self.ready = False
+        self.leaving = 0.0
         self.process = subprocess.Popen(
-            self._command, env=environment, pass_fds=(self._seat.fd, self._seat.parent)
+            self._command, env=environment, pass_fds=(seat.fd, seat.parent, told)
         )
+        os.close(told)
 
     def look(self) -> None:
-        """Starts it, or again after it died, each time a little later."""
+        """Starts it, or again after it ended: at once when it was told to, else each time a
+        little later.
+        """
         now = time.monotonic()
         if self.process is None:
             if now >= self.start_at:
-                self.start()
+                self.start(relief=True)
             return
         status = self.process.poll()
         if status is None:
+            self._listen()
             if now - self.started_at > _SETTLED:
                 self.failures = 0
+            if self.leaving and now > self.leaving:
+                self.process.kill()
+            return
+        self.process = None
+        if self.leaving:
+            self.start(relief=True)
             return
         self.failures += 1
         self.start_at = now + min(0.2 * 2**self.failures, 10.0)
-        self.process = None
         _log.warning("worker %d ended with status %d", self._seat.slot, status)
+
+    def _listen(self) -> None:
+        if not self.ready:
+            with contextlib.suppress(BlockingIOError):
+                self.ready = os.read(self._telling, 1) == b"1"
+
+    def replace(self, grace: float) -> None:
+        """Asks it to finish; :meth:`look` starts its successor."""
+        if self.process is not None:
+            self.leaving = time.monotonic() + grace + _LATE
+            self.process.terminate()
+
+    def close(self) -> None:
+        """Lets go of the pipe."""
+        if self._telling >= 0:
+            os.close(self._telling)
+            self._telling = -1
+
+
+class _Roll:
+    """Replaces all workers, one at a time."""
+
+    def __init__(self, crew: Sequence[_Worker], grace: float) -> None:
+        self._crew = crew
+        self._grace = grace
+        self._asked = False
+        self._left: list[_Worker] = []
+
+    def ask(self) -> None:
+        """From a signal handler."""
+        self._asked = True
+
+    def look(self) -> None:
+        """Goes on to the next once all answer: a successor that fails leaves the others alone."""
+        if self._asked:
+            self._asked, self._left = False, list(self._crew)
+        if self._left and all(worker.ready and not worker.leaving for worker in self._crew):
+            self._left.pop(0).replace(self._grace)
 
 
 def supervise(
@@ -105,9 +177,9 @@ def supervise(
     grpc: str,
     grace: float,
     started: Callable[[str], None],
-    repository: Callable[[Callable[[Command], Reply]], Wsgi],
+    repository: Callable[[Callable[[Command], Reply]], Repository],
 ) -> int:
-    """Runs the workers until SIGTERM or SIGINT.
+    """Runs the workers until SIGTERM or SIGINT; replaces them one by one on SIGHUP.
 
     Args:
         command: starts one worker, which finds its :class:`Seat` in the environment.
@@ -127,7 +199,7 @@ def supervise(
     folder = Path(tempfile.mkdtemp(prefix="holdfast-metrics-"))
     port = None
     if metrics is not None:
-        admin = (PREFIX, repository(lambda command: merged(ask(folder, command))))
+        admin = repository(lambda command: merged(ask(folder, command)))
         registry = workers_registry(folder)
         port = MetricsPort(registry, host=metrics[0], port=metrics[1], admin=admin)
     url = port.url if port else ""
@@ -135,7 +207,8 @@ def supervise(
         slot=0, fd=listening.fileno(), parent=read, metrics_url=url, folder=str(folder), grpc=grpc
     )
     crew = [_Worker(command, msgspec.structs.replace(seat, slot=n), folder) for n in range(workers)]
-    with _signals(stop):
+    roll = _Roll(crew, grace)
+    with _signals({signal.SIGTERM: stop.set, signal.SIGINT: stop.set, signal.SIGHUP: roll.ask}):
         try:
             for worker in crew:
                 worker.start()
@@ -143,11 +216,14 @@ def supervise(
             while not stop.wait(_LOOK):
                 for worker in crew:
                     worker.look()
+                roll.look()
                 if any(worker.failures >= _GIVE_UP for worker in crew):
                     return 1
             return 0
         finally:
             _end(crew, grace)
+            for worker in crew:
+                worker.close()
             os.close(write)
             os.close(read)
             if port is not None:
@@ -159,7 +235,7 @@ def _end(crew: Sequence[_Worker], grace: float) -> None:
     running = [worker.process for worker in crew if worker.process is not None]
     for process in running:
         process.terminate()
-    deadline = time.monotonic() + grace + 5.0
+    deadline = time.monotonic() + grace + _LATE
     for process in running:
         try:
             process.wait(max(0.1, deadline - time.monotonic()))
@@ -169,14 +245,13 @@ def _end(crew: Sequence[_Worker], grace: float) -> None:
 
 
 @contextmanager
-def _signals(stop: threading.Event) -> Iterator[None]:
-    def ask(_number: int, _frame: Any) -> None:
-        stop.set()
+def _signals(handlers: Mapping[signal.Signals, Callable[[], None]]) -> Iterator[None]:
+    def take(number: int, _frame: Any) -> None:
+        handlers[signal.Signals(number)]()
 
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    before = [signal.signal(number, ask) for number in numbers]
+    before = {number: signal.signal(number, take) for number in handlers}
     try:
         yield
     finally:
-        for number, handler in zip(numbers, before, strict=True):
+        for number, handler in before.items():
             signal.signal(number, handler)

@@ -186,7 +186,12 @@ class GrpcPort:
         self, messages: AsyncIterator[bytes], context: Any, caller: Caller
     ) -> Response:
         server = self._server
+        server.admission.room()  # before a message is read: they may be large
         body = await self._read(messages)
+        return await self._app.admit(caller, None, lambda: self._decoded(body, context, caller))
+
+    async def _decoded(self, body: bytes, context: Any, caller: Caller) -> Response:
+        server = self._server
         given = await server.parse(len(body), lambda: _decode(_InferRequest, body))
         return await server.held(
             given.model_name, lambda: self._scored(given, len(body), context, caller)

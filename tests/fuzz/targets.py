@@ -1,0 +1,218 @@
+"""What is fuzzed: each decoder of bytes that strangers send, with what must hold of its answer.
+
+A target takes any bytes. It returns when they were refused in order (``RequestError``) or were
+understood and what came of them is sound; anything else it lets fall is a finding.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from uvicorn.server import ServerState
+
+from holdfast.errors import DataError, RequestError
+from holdfast.recording import segments
+from holdfast.records import Field, Signature
+from holdfast.records.prediction import PredictionBatch
+from holdfast.serving import invocations, v1, v2
+from holdfast.serving.connections import Connections
+from holdfast.serving.converter import Converter, Rows
+from holdfast.serving.csv_rows import read_csv
+from holdfast.serving.http import http_config
+from holdfast.serving.limits import Limits
+from holdfast.serving.protocol import HttpProtocol
+from holdfast.serving.requests import Request, Response, unpack
+
+LIMIT = 50
+UNPACKED = 4096
+SIGNATURE = Signature(
+    inputs=(
+        Field(name="a", type="double"),
+        Field(name="b", type="double", nullable=False),
+        Field(name="n", type="long"),
+        Field(name="w", type="long", nullable=False),
+        Field(name="f", type="boolean"),
+        Field(name="s", type="string"),
+        Field(name="t", type="datetime"),
+    ),
+    outputs=(Field(name="prediction", type="double"),),
+    id="key",
+    classes=(False, True),
+)
+CONVERTER = Converter(SIGNATURE, limit=LIMIT)
+
+
+def _sound(rows: Rows) -> None:
+    """As many values as rows in every column, and a record that comes back as it was written."""
+    assert 1 <= rows.count <= LIMIT
+    names = CONVERTER.names
+    assert rows.columns.keys() == rows.values.keys() == set(names)
+    assert {len(column) for column in rows.columns.values()} == {rows.count}
+    assert {len(column) for column in rows.values.values()} == {rows.count}
+    assert rows.ids is None or len(rows.ids) == rows.count
+    batch = PredictionBatch(
+        request="p", model="m", version=1, epoch=1, at=0.0, role="live", names=names,
+        columns=[rows.values[name] for name in names], ids=rows.ids, predictions=[], scores=[],
+        seconds=0.0,
+    )  # fmt: skip
+    identity = b"12345678"
+    record = segments.header(identity) + segments.frame(segments.encode(batch), identity)
+    assert _read_segment(record).batches == [batch]
+
+
+def _read_segment(data: bytes) -> segments.Scan:
+    with tempfile.NamedTemporaryFile(dir=_fast(), suffix=segments.SUFFIX) as file:
+        file.write(data)
+        file.flush()
+        return segments.read(Path(file.name))
+
+
+def _fast() -> str | None:
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+
+def _refusable(read: Callable[[], Rows]) -> None:
+    try:
+        rows = read()
+    except RequestError as error:
+        refused, rows = error, None
+    if rows is None:
+        assert 400 <= refused.status < 500
+        assert len(str(refused)) < 1000
+    else:
+        _sound(rows)
+
+
+def mlflow_json(data: bytes) -> None:
+    """MLflow's JSON forms."""
+    _refusable(lambda: invocations.read_json(data, CONVERTER))
+
+
+def v1_json(data: bytes) -> None:
+    """KServe V1's rows."""
+    _refusable(lambda: v1.read_rows(data, CONVERTER))
+
+
+def v2_json(data: bytes) -> None:
+    """The Open Inference Protocol's JSON."""
+    _refusable(lambda: v2.read_request(data, None, CONVERTER).rows)
+
+
+def v2_binary(data: bytes) -> None:
+    """JSON and tensors behind it; here, a line feed parts them."""
+    head, _, tensors = data.partition(b"\n")
+    length = b"%d" % len(head)
+    _refusable(lambda: v2.read_request(head + tensors, length, CONVERTER).rows)
+
+
+def csv(data: bytes) -> None:
+    """Rows as CSV."""
+    _refusable(lambda: read_csv(data, CONVERTER))
+
+
+def packed(data: bytes) -> None:
+    """Content-Encoding."""
+    for encoding in (b"gzip", b"deflate"):
+        try:
+            plain = unpack(data, encoding, UNPACKED)
+        except RequestError:
+            continue
+        assert len(plain) <= UNPACKED
+
+
+def segment(data: bytes) -> None:
+    """The spool, after anything happened to its disk."""
+    try:
+        scan = _read_segment(data)
+    except DataError:
+        return
+    assert 0 <= scan.end <= max(len(data), segments.HEADER_BYTES)
+    assert scan.end + scan.torn == len(data) or not scan.batches
+    for batch in scan.batches:
+        assert len(batch.columns) == len(batch.names)
+        segments.encode(batch)
+
+
+class _Wire(asyncio.Transport):
+    """A socket in memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent = b""
+        self.closing = False
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return SOCKET if name == "socket" else default
+
+    def write(self, data: bytes) -> None:
+        self.sent += data
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        return None
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def close(self) -> None:
+        self.closing = True
+
+    abort = close
+
+    def pause_reading(self) -> None:
+        return None
+
+    resume_reading = pause_reading
+
+
+async def _echo(scope: Any, receive: Any, send: Any) -> None:
+    request = Request(scope, receive, Limits())
+    try:
+        body = await request.body()
+    except RequestError:
+        body = b""
+    await Response(200, b"%d" % len(body)).send(send)
+
+
+SOCKET = socket.socket()
+LOOP = asyncio.new_event_loop()
+BOUNDS = Connections(Limits(head=512, headers=8, pipelined=3), most=9)
+CONFIG = http_config(_echo, BOUNDS, grace=1)
+CONFIG.load()
+
+
+def http(data: bytes) -> None:
+    """Connections: whole, and cut in two at the place that the first byte says."""
+    for cut in {0, data[0] if data else 0}:
+        LOOP.run_until_complete(_connection(data[:cut], data[cut:]))
+
+
+async def _connection(*parts: bytes) -> None:
+    wire = _Wire()
+    protocol = HttpProtocol(BOUNDS, CONFIG, server_state=ServerState(), app_state={}, _loop=LOOP)
+    protocol.connection_made(wire)
+    for part in parts:
+        if part and not wire.closing:
+            protocol.data_received(part)
+            await asyncio.sleep(0)
+    protocol.expire()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    protocol.connection_lost(None)
+    for task in list(protocol.tasks):
+        await task
+    BOUNDS.forget(protocol)
+    assert not wire.sent or wire.sent.startswith((b"HTTP/1.1 200", b"HTTP/1.1 4", b"HTTP/1.1 1"))
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    target.__name__: target
+    for target in (mlflow_json, v1_json, v2_json, v2_binary, csv, packed, segment, http)
+}
