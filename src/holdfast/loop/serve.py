@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import os
-import socket
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,14 +17,17 @@ from holdfast.bundle.key import find_key
 from holdfast.bundle.manifest import bundle_digest, read_manifest
 from holdfast.errors import ConflictError, UsageError
 from holdfast.loop.clock import make_clock
+from holdfast.loop.fetching import fetch, is_address
 from holdfast.loop.parent import end_with_parent
 from holdfast.loop.settings import CONTROL_PORT, Settings, load_settings, prepare
 from holdfast.recording.spool import FileSpool
 from holdfast.records import Arm, Route
+from holdfast.serving.cache import RouteCache
 from holdfast.serving.follow import ControlAddress
 from holdfast.serving.loader import bundle_loader
 from holdfast.serving.options import ServeOptions
 from holdfast.serving.platforms import Platform, find_bundle, read_platform
+from holdfast.serving.probe import ready_file, server_name
 from holdfast.serving.process import serve
 from holdfast.spec import FILE_NAME, Serve, load_spec, parse_duration, parse_size
 
@@ -37,17 +39,24 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """What ``holdfast serve`` was asked; what is None comes from the platform, then the spec.
 
     Args:
-        bundle: folder of a bundle or ``models:/name@alias``; without, the one that the platform
-            put here is served, and without that the control plane followed.
-        ready_file: where to write the URLs once it listens.
+        bundle: folder of a bundle, its address, or ``models:/name@alias``; without, the one that
+            the platform put here is served, and without that the control plane followed.
+        digest: content address that the bundle must have.
+        version: number that its predictions are recorded under.
+        anonymous: everybody may score, off loopback too.
+        ready_file: where to write the URLs once it listens; in the home's ``run`` without.
     """
 
     bundle: str | None = None
+    digest: str | None = None
+    version: int | None = None
     host: str | None = None
     port: int | None = None
+    metrics_host: str | None = None
     metrics_port: int | None = None
     workers: int | None = None
     allow_pickle: bool = False
+    anonymous: bool = False
     ready_file: Path | None = None
 
 
@@ -109,15 +118,17 @@ def _options(settings: Settings, declared: Serve, asked: Request) -> ServeOption
     token = settings.token
     bundle = asked.bundle or _platform_bundle(settings, platform)
     follow = ControlAddress(url=control_url(settings), token=token or "")
+    settings.folder("run")
     options = ServeOptions(
-        server=os.environ.get("HOLDFAST_SERVER") or socket.gethostname(),
+        server=server_name(),
         home=settings.home,
         control=None if bundle else follow,
-        routes=[_fixed(settings, bundle)] if bundle else [],
+        routes=[_fixed(settings, bundle, asked)] if bundle else [],
         spool_full=declared.spool_full,
         tokens=[hashlib.sha256(token.encode()).hexdigest()] if token else [],
-        anonymous=bool(platform.name),
-        ready_file=asked.ready_file,
+        anonymous=asked.anonymous or bool(platform.name),
+        ready_file=asked.ready_file or ready_file(settings.home),
+        metrics_host=asked.metrics_host or "127.0.0.1",
         platform=platform,
     )
     changes = {name: chosen(name) for name in ("host", "port", "metrics_port", "workers")}
@@ -146,31 +157,38 @@ def control_url(settings: Settings) -> str:
     return f"http://127.0.0.1:{CONTROL_PORT}"
 
 
-def _fixed(settings: Settings, name: str) -> Route:
-    """A route that serves one bundle and nothing else."""
-    folder = _bundle_folder(settings, name)
+def _fixed(settings: Settings, name: str, asked: Request) -> Route:
+    """A route that serves one bundle and nothing else; left where the recorder finds it."""
+    folder, number = _found(settings, name, asked.digest)
     manifest = read_manifest(folder)
-    arm = Arm(version=0, bundle=bundle_digest(folder), path=str(folder), weight=1.0)
-    return Route(
-        model=manifest.model, epoch=1, arms=(arm,), actor="operator",
-        reason=f"served by name: {name}", created_at=datetime.fromtimestamp(0, UTC),
+    digest = asked.digest or bundle_digest(folder)
+    version = asked.version if asked.version is not None else number
+    route = Route(
+        model=manifest.model, epoch=1, actor="operator", reason=f"served by name: {name}",
+        arms=(Arm(version=version, bundle=digest, path=str(folder), weight=1.0),),
+        created_at=datetime.fromtimestamp(0, UTC),
     )  # fmt: skip
+    RouteCache(settings.home / "serve", f"fixed-{server_name()}.json").keep(route)
+    return route
 
 
-def _bundle_folder(settings: Settings, name: str) -> Path:
+def _found(settings: Settings, name: str, digest: str | None) -> tuple[Path, int]:
+    """The bundle's folder, and its version's number: 0 when the name does not say it."""
+    if is_address(name):
+        return fetch(name, digest, settings.folder("bundles")), 0
     if not name.startswith("models:/"):
         folder = Path(name).absolute()
         if not folder.is_dir():
             raise UsageError(
                 "serve.no_bundle", f"there is no folder {name}",
-                "Name a bundle's folder, or models:/name@alias.",
+                "Name a bundle's folder, its address, or models:/name@alias.",
             )  # fmt: skip
-        return folder
+        return folder, 0
     from holdfast.registry.mlflow_registry import MlflowRegistry
 
     registry = MlflowRegistry(settings.tracking_uri, settings.folder("artifacts"))
     model, number = _resolve(registry, name)
-    return registry.fetch(registry.version(model, number), settings.folder("bundles"))
+    return registry.fetch(registry.version(model, number), settings.folder("bundles")), number
 
 
 def _resolve(registry: MlflowRegistry, name: str) -> tuple[str, int]:
