@@ -93,6 +93,8 @@ stop() {
         kill "$pid"
         for _ in $(seq 120); do kill -0 "$pid" 2>/dev/null || break; sleep 0.5; done
     fi
+    # The namespace of the host's network stays mounted when the engine ends.
+    umount -l "$engine"/exec/netns/* 2>/dev/null || true
     rm -rf "$engine" "$state/engine"
 }
 
