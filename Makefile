@@ -19,9 +19,9 @@ demo: .venv/.demo ## run the whole loop on real flights (KEEP=1 leaves it runnin
 	@$(BIN)/holdfast demo $(if $(KEEP),--keep)
 
 test: .venv/.dev ## run the tests that need nothing but Python
-	@$(BIN)/pytest -n 2 -m "not heavy and not browser and not postgres"
+	@$(BIN)/pytest -n 2 -m "not heavy and not browser and not postgres and not docker"
 
-heavy: .venv/.dev ## run the tests that need PostgreSQL, Chromium or an MLflow server
+heavy: .venv/.dev ## run the tests that need PostgreSQL, Chromium, Docker or an MLflow server
 	@scripts/heavy.sh
 
 lint: .venv/.dev ## check style

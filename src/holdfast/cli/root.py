@@ -23,6 +23,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("holdfast.cli.processes", "servers, recorder, control plane and dashboard, here"),
     "serve": ("holdfast.cli.processes", "the data plane alone"),
     "control": ("holdfast.cli.processes", "the control plane alone"),
+    "render": ("holdfast.cli.render", "files for another product: an image, a compose file"),
+    "build": ("holdfast.cli.build", "build a version's image with the local engine, and try it"),
     "labels": ("holdfast.cli.labels", "take in what turned out to be true"),
     "status": ("holdfast.cli.inspect", "what is live and how it does"),
     "versions": ("holdfast.cli.inspect", "every version with its lineage"),

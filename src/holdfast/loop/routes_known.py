@@ -12,9 +12,10 @@ from holdfast.records import Route
 
 
 def routes_known(home: Path) -> Sequence[Route]:
-    """The routes that servers of this home keep for a restart."""
+    """The routes that servers of this home keep for a restart, and those of one named bundle."""
+    folder = home / "serve"
     found: list[Route] = []
-    for file in sorted((home / "serve").glob("routes*.json")):
+    for file in (*sorted(folder.glob("fixed*.json")), *sorted(folder.glob("routes*.json"))):
         with contextlib.suppress(OSError, msgspec.MsgspecError):
             found.extend(msgspec.json.decode(file.read_bytes(), type=list[Route]))
     return found

@@ -6,22 +6,19 @@ import contextlib
 import hashlib
 import json
 import os
-import socket
 import sys
-from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import msgspec
 
 from holdfast.bundle.key import find_key
-from holdfast.bundle.manifest import MANIFEST_FILE, bundle_digest, read_manifest
 from holdfast.errors import ConflictError, UsageError
 from holdfast.loop.clock import make_clock
+from holdfast.loop.named import named_routes
 from holdfast.loop.parent import end_with_parent
 from holdfast.loop.settings import CONTROL_PORT, Settings, load_settings, prepare
 from holdfast.recording.spool import FileSpool
-from holdfast.records import Arm, Route
 from holdfast.serving.bundles import BundleCache
 from holdfast.serving.follow import ControlAddress
 from holdfast.serving.limits import read_limits
@@ -29,12 +26,9 @@ from holdfast.serving.loader import bundle_loader
 from holdfast.serving.memory import available
 from holdfast.serving.options import ServeOptions
 from holdfast.serving.platforms import Platform, find_bundle, read_platform
+from holdfast.serving.probe import ready_file, server_name
 from holdfast.serving.process import serve
 from holdfast.spec import FILE_NAME, Serve, load_spec, parse_duration, parse_size
-
-if TYPE_CHECKING:
-    from holdfast.registry.mlflow_registry import MlflowRegistry
-
 
 _MODELS = "/opt/ml/models"
 
@@ -43,22 +37,30 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """What ``holdfast serve`` was asked; what is None comes from the platform, then the spec.
 
     Args:
-        bundle: folder of a bundle, folder of such folders, or ``models:/name@alias``; without, the
-            one that the platform put here is served, and without that the control plane followed.
-        ready_file: where to write the URLs once it listens.
+        bundle: folder of a bundle, folder of such folders, address of a bundle, or
+            ``models:/name@alias``; without, the one that the platform put here is served, and
+            without that the control plane followed.
+        digest: content address that the bundle must have.
+        version: number that its predictions are recorded under.
+        anonymous: everybody may score, off loopback too.
+        ready_file: where to write the URLs once it listens; in the home's ``run`` without.
         limits: ``name=value`` each; see :func:`holdfast.serving.limits.read_limits`.
         drain: seconds between failing readiness and refusing connections.
         grace: seconds that requests get to finish.
     """
 
     bundle: str | None = None
+    digest: str | None = None
+    version: int | None = None
     host: str | None = None
     port: int | None = None
+    metrics_host: str | None = None
     metrics_port: int | None = None
     grpc_port: int | None = None
     workers: int | None = None
     memory: str | None = None
     allow_pickle: bool = False
+    anonymous: bool = False
     ready_file: Path | None = None
     limits: tuple[str, ...] = ()
     drain: float = 0.0
@@ -128,15 +130,20 @@ def _options(settings: Settings, declared: Serve, asked: Request) -> ServeOption
     multi = os.environ.get("SAGEMAKER_MULTI_MODEL", "").lower() == "true"
     bundle = asked.bundle or (None if multi else _platform_bundle(settings, platform))
     memory = _memory(asked.memory or os.environ.get("HOLDFAST_MEMORY") or declared.memory)
+    routes = (
+        named_routes(settings, bundle, digest=asked.digest, version=asked.version) if bundle else []
+    )
+    settings.folder("run")
     options = ServeOptions(
-        server=os.environ.get("HOLDFAST_SERVER") or socket.gethostname(),
+        server=server_name(),
         home=settings.home,
         control=None if bundle or multi else follow,
-        routes=_fixed(settings, bundle) if bundle else [],
+        routes=routes,
         spool_full=declared.spool_full,
         tokens=[hashlib.sha256(token.encode()).hexdigest()] if token else [],
-        anonymous=bool(platform.name),
-        ready_file=asked.ready_file,
+        anonymous=asked.anonymous or bool(platform.name),
+        ready_file=asked.ready_file or ready_file(settings.home),
+        metrics_host=asked.metrics_host or "127.0.0.1",
         platform=platform,
         memory=available() if multi and memory is None else memory,
         model_root=Path(os.environ.get("HOLDFAST_MODEL_ROOT", _MODELS)) if multi else None,
@@ -177,65 +184,3 @@ def _memory(text: str) -> int | None:
         return parse_size(text) if text else None
     except ValueError as error:
         raise UsageError("serve.memory", f"the memory for models: {error}") from error
-
-
-def _fixed(settings: Settings, name: str) -> list[Route]:
-    """Routes that serve one bundle, or each bundle of a folder, and nothing else."""
-    folder = _bundle_folder(settings, name)
-    if (folder / MANIFEST_FILE).exists():
-        return [_route(folder)]
-    routes = [_route(path.parent) for path in sorted(folder.glob(f"*/{MANIFEST_FILE}"))]
-    if not routes:
-        raise UsageError(
-            "serve.no_bundle", f"there is no bundle in {name}",
-            "Name a bundle's folder, or a folder of such folders.",
-        )  # fmt: skip
-    twice = [model for model, n in Counter(route.model for route in routes).items() if n > 1]
-    if twice:
-        raise UsageError(
-            "serve.model_twice", f"several bundles in {name} are of the model '{twice[0]}'",
-            "Leave one bundle of each model in the folder.",
-        )  # fmt: skip
-    return routes
-
-
-def _route(folder: Path) -> Route:
-    manifest = read_manifest(folder)
-    arm = Arm(version=0, bundle=bundle_digest(folder), path=str(folder), weight=1.0)
-    return Route(
-        model=manifest.model, epoch=1, arms=(arm,), actor="operator",
-        reason=f"served by name: {folder.name}", created_at=manifest.created_at,
-    )  # fmt: skip
-
-
-def _bundle_folder(settings: Settings, name: str) -> Path:
-    if not name.startswith("models:/"):
-        folder = Path(name).absolute()
-        if not folder.is_dir():
-            raise UsageError(
-                "serve.no_bundle", f"there is no folder {name}",
-                "Name a bundle's folder, or models:/name@alias.",
-            )  # fmt: skip
-        return folder
-    from holdfast.registry.mlflow_registry import MlflowRegistry
-
-    registry = MlflowRegistry(settings.tracking_uri, settings.folder("artifacts"))
-    model, number = _resolve(registry, name)
-    return registry.fetch(registry.version(model, number), settings.folder("bundles"))
-
-
-def _resolve(registry: MlflowRegistry, name: str) -> tuple[str, int]:
-    """Model and number of ``models:/name/3`` or ``models:/name@alias``."""
-    text = name.removeprefix("models:/")
-    model, _, alias = text.partition("@")
-    if alias:
-        number = registry.aliases(model).get(alias)
-    else:
-        model, _, given = text.partition("/")
-        number = int(given.removeprefix("v")) if given.removeprefix("v").isdigit() else None
-    if number is None:
-        raise UsageError(
-            "serve.no_version", f"{name} names no version",
-            "Write it like models:/name/3 or models:/name@champion.",
-        )  # fmt: skip
-    return model, number

@@ -82,7 +82,8 @@ def check_exposure(options: ServeOptions) -> None:
     raise UsageError(
         "serve.exposed",
         f"{options.host} is reachable by others, and no token is set",
-        "Set a token, or say that everybody may score.",
+        "Set HOLDFAST_TOKEN, or say with --anonymous (HOLDFAST_ANONYMOUS=1) that everybody may "
+        "score.",
     )
 
 

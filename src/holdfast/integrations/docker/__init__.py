@@ -1,0 +1,1 @@
+"""Docker: an image of a version, and a compose file of a whole installation."""
