@@ -29,6 +29,7 @@ from holdfast.serving.bundles import BundleCache
 from holdfast.serving.cache import RouteCache
 from holdfast.serving.crew import Desk
 from holdfast.serving.follow import Follower
+from holdfast.serving.http import Protocol
 from holdfast.serving.loader import Load
 from holdfast.serving.metrics import Metrics, MetricsPort, use_slot
 from holdfast.serving.multimodel import MultiModel
@@ -196,8 +197,9 @@ class _Life:
         rpc = await _listen_grpc(app, self._server, self._seat.grpc)
         config = uvicorn.Config(
             app,
-            http="httptools",
+            http=Protocol,
             ws="none",
+            proxy_headers=False,  # nothing here asks who the client is
             lifespan="off",
             log_config=None,
             access_log=False,
