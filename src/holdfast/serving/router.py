@@ -88,9 +88,10 @@ class LiveRoute:
             for arm, loaded in arms
             if arm.weight > 0.0
         ]
-        self._only = self.champion if len(self._weights) < 2 else None
+        self.only = self.champion if len(self._weights) < 2 else None
         self._arms = [loaded for _, loaded in arms]
         self._shadow = list(shadow)
+        self.watched = bool(shadow) or route.mirror
         self.resident = list(resident)
         self.versions = {
             loaded.version: loaded for loaded in (*resident, *shadow, *self._arms)
@@ -107,15 +108,13 @@ class LiveRoute:
         Schomaker 2005): the smallest of ``-ln(u) / weight`` wins. Raising a version's weight only
         moves keys towards it.
         """
-        if self._only is not None:
-            return self._only
+        if self.only is not None:
+            return self.only
         text = key.encode("utf-8", "surrogatepass")
         return min(self._weights, key=lambda arm: -math.log(_uniform(arm[1] + text)) / arm[0])[2]
 
     def watchers(self, answered: Sequence[Loaded]) -> list[Loaded]:
         """Versions that score the same rows off the request path."""
-        if not self._shadow and not self.route.mirror:
-            return []
         also = [*self._shadow, *self._arms] if self.route.mirror else self._shadow
         return [loaded for loaded in also if loaded not in answered]
 

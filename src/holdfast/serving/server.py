@@ -189,7 +189,9 @@ class ModelServer:
             UnavailableError: when it cannot be recorded and must be.
         """
         prediction_id = new_id("p")
-        chosen = version or live.choose(_routing_key(caller, rows) or prediction_id)
+        chosen = version or live.only
+        if chosen is None:
+            chosen = live.choose(_routing_key(caller, rows) or prediction_id)
         tried = [chosen]
         try:
             outputs = await self._score(chosen, rows, live, prediction_id)
@@ -198,8 +200,9 @@ class ModelServer:
                 raise
             tried.append(live.champion)
             outputs = await self._score(live.champion, rows, live, prediction_id)
-        for loaded in live.watchers(tried):
-            self.mirror.put(Work(loaded, rows, live.model, prediction_id, live.route.epoch))
+        if live.watched:
+            for loaded in live.watchers(tried):
+                self.mirror.put(Work(loaded, rows, live.model, prediction_id, live.route.epoch))
         return Answer(tried[-1], live.model, outputs, rows, prediction_id)
 
     async def _score(self, loaded: Loaded, rows: Rows, live: LiveRoute, request: str) -> Outputs:
@@ -294,6 +297,7 @@ class ModelServer:
             pass
         await asyncio.sleep(0)  # the last records are delivered by the loop
         self.parquet.close()
+        self.metrics.settle()
         self._pool.shutdown(wait=False, cancel_futures=True)
         self.routes.library.close()
 
