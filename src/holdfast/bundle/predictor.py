@@ -19,7 +19,10 @@ GOLDEN_FILE = "golden.json"
 PROBABILITY_TOLERANCE = 1e-4
 VALUE_TOLERANCE = 1e-4
 
-_ZERO, _ONE = np.zeros(()), np.ones(())  # arrays, because a Python number is made into one each time
+_ZERO, _ONE = (
+    np.zeros(()),
+    np.ones(()),
+)  # arrays, because a Python number is made into one each time
 
 
 class Outputs(NamedTuple):

@@ -15,8 +15,9 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         in_flight: requests being answered at once; more are told to come back.
         body_seconds: longest a body may take to arrive.
         inline_rows: requests up to this size are scored in the event loop's own thread. Handing a
-            small request to a thread costs more than scoring it, and scikit-learn gets slower in
-            threads.
+            small request to a thread costs more than scoring it. Native models always have a
+            thread of their own; see :mod:`holdfast.serving.batches`.
+        batch_rows: rows of several requests that a native model scores together at most.
         inline_bytes: bodies up to this size are parsed in the event loop's own thread.
     """
 
@@ -26,4 +27,5 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     in_flight: int = 256
     body_seconds: float = 30.0
     inline_rows: int = 256
+    batch_rows: int = 256
     inline_bytes: int = 256 * 2**10

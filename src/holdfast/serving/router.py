@@ -12,6 +12,7 @@ from holdfast.bundle.columns import Columns
 from holdfast.bundle.predictor import Outputs
 from holdfast.errors import BundleError
 from holdfast.records import Arm, Route, Signature
+from holdfast.serving.batches import Batches
 from holdfast.serving.converter import Converter
 from holdfast.serving.limits import Limits
 from holdfast.serving.loader import Opened
@@ -42,12 +43,8 @@ class Loaded:
         self.memory = opened.memory
         self.converter = Converter(manifest.signature, limit=limits.rows)
         self._predict = opened.predictor.predict
+        self.batches: Batches | None = None
         self._lock = threading.Lock() if self.kind == "native" else None
-
-    @property
-    def busy(self) -> bool:
-        """Whether another thread uses a model that only one thread may use."""
-        return self._lock is not None and self._lock.locked()
 
     def predict(self, columns: Columns, rows: int) -> Outputs:
         """Answers; waits for its turn where the model takes one thread at a time."""

@@ -20,6 +20,7 @@ from holdfast.ports.clock import Clock
 from holdfast.ports.ids import new_id
 from holdfast.ports.spool import Spool
 from holdfast.records import PredictionBatch, Role, Route
+from holdfast.serving.batches import Batches
 from holdfast.serving.converter import Rows
 from holdfast.serving.limits import Limits
 from holdfast.serving.loader import Load
@@ -85,6 +86,7 @@ class ModelServer:
         self._spool = spool
         self._refuse = spool_full == "refuse"
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="holdfast-score")
+        self._native = ThreadPoolExecutor(1, thread_name_prefix="holdfast-native")
         self._loop: asyncio.AbstractEventLoop | None = None
         self.mirror = Mirror(self._score_again, self._deliver, self.metrics)
         spool.watch(self.metrics.spool)
@@ -210,7 +212,9 @@ class ModelServer:
         failure: Exception | None = None
         outputs = None
         try:
-            if rows.count <= self.limits.inline_rows and not loaded.busy:
+            if loaded.kind == "native":
+                outputs = await self._batches_of(loaded).predict(rows.columns, rows.count)
+            elif rows.count <= self.limits.inline_rows:
                 outputs = loaded.predict(rows.columns, rows.count)
             else:
                 outputs = await asyncio.get_running_loop().run_in_executor(
@@ -236,6 +240,11 @@ class ModelServer:
             self.metrics.spool_lost.inc()
             return False
         return kept
+
+    def _batches_of(self, loaded: Loaded) -> Batches:
+        if loaded.batches is None:
+            loaded.batches = Batches(loaded.predict, self._native, rows=self.limits.batch_rows)
+        return loaded.batches
 
     def _append(self, batch: PredictionBatch) -> bool:
         kept = self._spool.append(batch)
@@ -298,6 +307,7 @@ class ModelServer:
         await asyncio.sleep(0)  # the last records are delivered by the loop
         self.parquet.close()
         self.metrics.settle()
+        self._native.shutdown(wait=False, cancel_futures=True)
         self._pool.shutdown(wait=False, cancel_futures=True)
         self.routes.library.close()
 
