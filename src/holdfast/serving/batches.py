@@ -9,6 +9,7 @@ microseconds, less than a change of threads.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -97,10 +98,9 @@ class Batches:
 
     def _answers(self, batch: list[_Waiting]) -> list[Outputs | Exception]:
         if len(batch) > 1:
-            try:
+            # When one of them is to blame, each goes alone, so that the others get their answer.
+            with contextlib.suppress(Exception):
                 return self._together(batch)
-            except Exception:  # noqa: BLE001 (models raise what they like)
-                pass  # one of them is to blame: each alone, so that the others get their answer
         return [self._alone(waiting) for waiting in batch]
 
     def _together(self, batch: list[_Waiting]) -> list[Outputs | Exception]:
