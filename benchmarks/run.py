@@ -1,4 +1,5 @@
-"""Runs benchmarks: ``run.py [NAME …] [--peers] [--rounds N] [--seconds S] [--only A,B] [--quick] [--markdown FILE]``.
+"""Runs benchmarks: ``run.py [NAME …] [--peers] [--rounds N] [--quick] [--markdown FILE]``, and for
+``serving`` also ``[--seconds S] [--only A,B]``.
 
 Nothing is asserted: machines differ. Each result is kept as ``results/NAME.json``, with every
 value measured.
@@ -18,7 +19,7 @@ import msgspec
 import report
 from options import Options
 
-NAMES = ("startup", "overhead", "scoring", "serving", "rollback", "memory", "many")
+NAMES = ("startup", "overhead", "scoring", "serving", "request", "rollback", "memory", "many")
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -42,7 +43,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("names", nargs="*", help=f"of {', '.join(NAMES)}; all by default")
     parser.add_argument("--peers", action="store_true", help="install and measure other products")
     parser.add_argument("--rounds", type=int, default=3, help="how often each thing is measured")
-    parser.add_argument("--only", default="", help="of serving: names of services, with commas")
+    parser.add_argument("--only", default="", help="of serving: services and models")
     parser.add_argument("--seconds", type=float, help="length of a window of load")
     parser.add_argument("--quick", action="store_true", help="only to see that everything runs")
     parser.add_argument("--markdown", type=Path, help="write all kept results as a page")

@@ -15,7 +15,15 @@ PACKAGES = {
     "dagster": ["dagster", "scikit-learn"],
     "prefect": ["prefect", "fastapi<0.140", "scikit-learn"],  # 3.8 fails on newer FastAPI
     "mlflow": ["mlflow", "scikit-learn", "pandas"],
-    "mlserver": ["mlserver", "mlserver-sklearn", "mlserver-mlflow", "scikit-learn", "pandas"],
+    # mlserver 1.7 fails on newer uvloop
+    "mlserver": [
+        "mlserver",
+        "mlserver-sklearn",
+        "mlserver-mlflow",
+        "uvloop<0.22",
+        "scikit-learn",
+        "pandas",
+    ],
     "bentoml": ["bentoml", "scikit-learn", "pandas"],
     "litserve": ["torch==2.13.0", "litserve", "scikit-learn", "pandas"],
     "ray": ["ray[serve]", "scikit-learn", "pandas"],

@@ -31,13 +31,12 @@ CONDITIONS = (
     "wrk with one thread on the same cores, {:g} s a window after {:g} s of warming up; one server "
     "at a time, one worker each, OMP_NUM_THREADS=1. Every answer was checked to 1e-4 before."
 )
-REMARKS = (
-    f"{OURS} checks every cell against the signature, counts metrics and writes every prediction "
-    "to its spool before it answers. No recorder drains the spool meanwhile.",
-    f"{BARE} is the same compiled model in an ASGI function that checks and records nothing; echo "
-    "answers a constant. The others run scikit-learn's own predict_proba: most of the distance to "
-    "them is the predictor.",
-)
+REMARKS = f"""\
+{OURS} checks every cell against the signature, counts metrics and writes every prediction to its \
+spool before it answers. No recorder drains the spool meanwhile.
+{BARE} is the same compiled model in an ASGI function that checks and records nothing; echo answers \
+a constant. The others run scikit-learn's own predict_proba: most of the distance is the predictor.
+"""
 
 
 class Window(NamedTuple):
@@ -65,6 +64,8 @@ def measure(options: Options, work: Path) -> Report:
     grids: list[Grid] = []
     notes: list[str] = []
     for kind, title in TITLES.items():
+        if set(TITLES) & set(options.only) and kind not in options.only:
+            continue
         model = make(kind, work / kind)
         asked, said = services(model, options)
         notes = said
@@ -74,7 +75,8 @@ def measure(options: Options, work: Path) -> Report:
                 _round(service, model, work, options, found[service.name])
         grids.append(_grid(title, found))
         tables += _tables(title, found)
-    notes += [CONDITIONS.format(options.seconds(WINDOW), options.seconds(WARM_UP)), *REMARKS]
+    notes += [CONDITIONS.format(options.seconds(WINDOW), options.seconds(WARM_UP))]
+    notes += REMARKS.splitlines()
     return Report(
         name="serving", about="JSON over HTTP, keep-alive.", tables=tables, grids=grids, notes=notes
     )

@@ -13,7 +13,7 @@ from fixture import HOLDFAST
 from options import Options
 from processes import PYTHON, clean_environment
 
-from serving.models import Model
+from serving.models import TITLES, Model
 
 HERE = Path(__file__).parent / "services"
 OURS = "holdfast"
@@ -54,17 +54,18 @@ def services(model: Model, options: Options) -> tuple[list[Service], list[str]]:
         _uvicorn("fastapi", "fastapi_sklearn", env, _objects),
     ]
     notes: list[str] = []
+    wanted = set(options.only) - set(TITLES)
     for product, make in _PEERS.items():
         names = _NAMES[product]
-        if options.only and not set(names) & set(options.only):
+        if wanted and not set(names) & wanted:
             continue
         python, said = peers.environment(product, options)
         notes += said
         if python is not None:
             path = f"{python.parent}:{os.environ.get('PATH', '')}"
             found += make(python, model, {**env, "PATH": path})
-    if options.only:
-        found = [one for one in found if one.name in options.only]
+    if wanted:
+        found = [one for one in found if one.name in wanted]
     return found, notes
 
 

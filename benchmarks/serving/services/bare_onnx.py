@@ -45,7 +45,7 @@ def score(split: Split) -> list[float]:
     return session.run(output, feeds)[0][:, 1].tolist()
 
 
-async def app(scope: Any, receive: Any, send: Any) -> None:
+async def app(_scope: Any, receive: Any, send: Any) -> None:
     body, more = b"", True
     while more:
         message = await receive()

@@ -1,4 +1,4 @@
-"""What the services share: the model, found through the environment. Imports nothing of Holdfast."""
+"""What the services share: the model, found through the environment."""
 
 from __future__ import annotations
 

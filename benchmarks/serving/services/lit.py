@@ -10,7 +10,7 @@ from common import estimator, score
 
 
 class Api(litserve.LitAPI):
-    def setup(self, device: str) -> None:
+    def setup(self, _device: str) -> None:
         self.model = estimator()
 
     def decode_request(self, request: Any, **_: Any) -> Any:
@@ -25,4 +25,6 @@ class Api(litserve.LitAPI):
 
 if __name__ == "__main__":
     server = litserve.LitServer(Api(), accelerator="cpu", workers_per_device=1)
-    server.run(port=int(sys.argv[1]), host="127.0.0.1", num_api_servers=1, generate_client_file=False)
+    server.run(
+        port=int(sys.argv[1]), host="127.0.0.1", num_api_servers=1, generate_client_file=False
+    )
