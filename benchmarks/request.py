@@ -39,13 +39,13 @@ def measure(options: Options, work: Path) -> Report:
     parts = asyncio.run(_measure(project.bundle, options))
     rows = [Row(name, list(values)) for name, values in parts.items()]
     table = Table(title="one row, gradient boosting", unit="µs of processor", rows=rows)
-    notes = [
+    note = (
         "The parts are measured warm, one by one; the rest is the calls between them. In a server "
         "that shares its cores the same work takes about twice as long, because caches are cold."
-    ]
+    )
     return Report(
         name="request", about="One request inside the server, without HTTP.", tables=[table],
-        notes=notes,
+        notes=[note],
     )  # fmt: skip
 
 

@@ -44,7 +44,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--peers", action="store_true", help="install and measure other products")
     parser.add_argument("--rounds", type=int, default=3, help="how often each thing is measured")
     parser.add_argument("--only", default="", help="of serving: services and models")
-    parser.add_argument("--seconds", type=float, help="length of a window of load")
+    parser.add_argument("--seconds", type=int, help="length of a window of load")
     parser.add_argument("--quick", action="store_true", help="only to see that everything runs")
     parser.add_argument("--markdown", type=Path, help="write all kept results as a page")
     asked = parser.parse_args()

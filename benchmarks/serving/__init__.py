@@ -34,8 +34,9 @@ CONDITIONS = (
 REMARKS = f"""\
 {OURS} checks every cell against the signature, counts metrics and writes every prediction to its \
 spool before it answers. No recorder drains the spool meanwhile.
-{BARE} is the same compiled model in an ASGI function that checks and records nothing; echo answers \
-a constant. The others run scikit-learn's own predict_proba: most of the distance is the predictor.
+{BARE} is the same compiled model in an ASGI function that checks and records nothing; echo \
+answers a constant.
+The others run scikit-learn's own predict_proba: most of the distance to them is the predictor.
 """
 
 

@@ -14,7 +14,7 @@ SOURCE = Path(__file__).parent / "flights.py"
 TITLES = {
     "trees": "gradient boosting, 100 trees, 20 numbers",
     "linear": "scaler and logistic regression, 20 numbers",
-    "mixed": "encoder, imputer, scaler and gradient boosting, 4 texts and 6 numbers",
+    "mixed": "encoder, imputer and gradient boosting, 4 texts and 6 numbers",
 }
 FLIGHT: dict[str, Any] = {
     "carrier": "C03", "origin": "O1", "dest": "D042", "tail": "T07", "distance": 1089.0,
