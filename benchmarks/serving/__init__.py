@@ -148,7 +148,8 @@ def _press(
     found = load.press(url, script, connections=connections, seconds=seconds)
     spent = _processor(pid) - began
     if found.failed or not found.rate:
-        print(f"    {model.kind}: {service.name}: {found.failed} answers failed", flush=True)
+        said = f"{found.failed} answers failed" if found.rate else "no answer in a window"
+        print(f"    {model.kind}: {service.name}, c={connections}: {said}", flush=True)
         return None
     return Window(found.rate, found.p50, found.p99, 1e6 * spent / (found.rate * seconds))
 
