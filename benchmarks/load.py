@@ -14,11 +14,14 @@ _UNITS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 
 
 class Load(NamedTuple):
-    """Requests per second, milliseconds at the 99th percentile, answers that were not 2xx."""
+    """Requests per second, milliseconds at the 99th percentile, answers that were not 2xx,
+    milliseconds at the median.
+    """
 
     rate: float
     p99: float
     failed: int
+    p50: float = 0.0
 
 
 def available() -> bool:
@@ -53,11 +56,14 @@ def press(url: str, lua: Path, *, connections: int, seconds: float) -> Load:
     out = done.stdout
     rate = re.search(r"Requests/sec:\s+([\d.]+)", out)
     p99 = re.search(r"99%\s+([\d.]+)(us|ms|s|m)", out)
-    if done.returncode or rate is None or p99 is None:
+    p50 = re.search(r"50%\s+([\d.]+)(us|ms|s|m)", out)
+    if done.returncode or rate is None or p99 is None or p50 is None:
         raise RuntimeError(f"wrk: {(done.stderr or out)[-1000:]}")
     refused = re.search(r"Non-2xx or 3xx responses: (\d+)", out)
     failed = (int(refused[1]) if refused else 0) + socket_errors(out)
-    return Load(float(rate[1]), float(p99[1]) * _UNITS[p99[2]], failed)
+    return Load(
+        float(rate[1]), float(p99[1]) * _UNITS[p99[2]], failed, float(p50[1]) * _UNITS[p50[2]]
+    )
 
 
 def socket_errors(out: str) -> int:

@@ -15,14 +15,20 @@ class Options:
         rounds: how often each thing is measured, in turn with the others.
         peers: install and measure other products too.
         quick: shortened, to see that everything runs; its numbers mean nothing.
+        only: names of what is measured, where a benchmark has many; all when empty.
+        window: seconds of a window, where it is not what the benchmark chooses.
     """
 
     rounds: int = 5
     peers: bool = False
     quick: bool = False
+    only: tuple[str, ...] = ()
+    window: float | None = None
 
     def seconds(self, long: float) -> float:
         """A duration, shortened in a quick run."""
+        if self.window is not None:
+            return self.window
         return min(long, 1.0) if self.quick else long
 
     def count(self, many: int) -> int:
@@ -32,5 +38,7 @@ class Options:
 
 def cache() -> Path:
     """Where environments of other products are kept, outside the repository."""
+    if chosen := os.environ.get("HOLDFAST_BENCH_CACHE"):
+        return Path(chosen)
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(root) / "holdfast-bench"

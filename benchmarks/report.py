@@ -58,6 +58,14 @@ class Table(msgspec.Struct, kw_only=True):
         return [other / mine if turned else mine / other for mine, other in pairs]
 
 
+class Grid(msgspec.Struct):
+    """Cells that were put together from several tables; the first column names the line."""
+
+    title: str
+    heads: list[str]
+    lines: list[list[str]]
+
+
 class Report(msgspec.Struct, kw_only=True):
     """All tables of one benchmark."""
 
@@ -65,6 +73,7 @@ class Report(msgspec.Struct, kw_only=True):
     about: str
     tables: list[Table]
     notes: list[str] = []
+    grids: list[Grid] = []
     machine: dict[str, str] = msgspec.field(default_factory=lambda: machine())
     at: str = msgspec.field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
@@ -91,6 +100,13 @@ def _processor() -> str:
 def text(report: Report) -> str:
     """For a terminal."""
     parts = [f"\n{report.name}: {report.about}"]
+    for grid in report.grids:
+        lines = [grid.heads, *grid.lines]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        parts.append(f"\n  {grid.title}")
+        for line in lines:
+            cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
+            parts.append("    " + "  ".join(cells).rstrip())
     for table in report.tables:
         cells = _cells(table)
         widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
@@ -119,6 +135,11 @@ def markdown(reports: list[Report]) -> str:
             ),
             "",
         ]
+        for grid in report.grids:
+            aligned = ["---", *("---:" for _ in grid.heads[1:])]
+            parts += [f"**{grid.title}**", ""]
+            parts += [f"| {' | '.join(line)} |" for line in (grid.heads, aligned, *grid.lines)]
+            parts.append("")
         for table in report.tables:
             head, *lines = _cells(table)
             aligned = ["---", *("---:" for _ in head[1:-1]), "---"]

@@ -1,4 +1,5 @@
-"""Runs benchmarks: ``run.py [NAME …] [--peers] [--rounds N] [--quick] [--markdown FILE]``.
+"""Runs benchmarks: ``run.py [NAME …] [--peers] [--rounds N] [--quick] [--markdown FILE]``, and for
+``serving`` also ``[--seconds S] [--only A,B]``.
 
 Nothing is asserted: machines differ. Each result is kept as ``results/NAME.json``, with every
 value measured.
@@ -18,14 +19,20 @@ import msgspec
 import report
 from options import Options
 
-NAMES = ("startup", "overhead", "scoring", "rollback", "memory", "many", "overload")
+NAMES = (
+    "startup", "overhead", "scoring", "serving", "request", "rollback", "memory", "many",
+    "overload",
+)  # fmt: skip
 RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> int:
     """Measures what was asked for; returns an exit status: 1 when something could not run."""
     asked = _arguments()
-    options = Options(rounds=asked.rounds, peers=asked.peers, quick=asked.quick)
+    options = Options(
+        rounds=asked.rounds, peers=asked.peers, quick=asked.quick, window=asked.seconds,
+        only=tuple(filter(None, asked.only.split(","))),
+    )  # fmt: skip
     failed = [name for name in asked.names or NAMES if not _run(name, options)]
     if asked.markdown is not None:
         asked.markdown.write_text(report.markdown(_kept()), encoding="utf-8")
@@ -39,6 +46,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("names", nargs="*", help=f"of {', '.join(NAMES)}; all by default")
     parser.add_argument("--peers", action="store_true", help="install and measure other products")
     parser.add_argument("--rounds", type=int, default=3, help="how often each thing is measured")
+    parser.add_argument("--only", default="", help="of serving: services and models")
+    parser.add_argument("--seconds", type=int, help="length of a window of load")
     parser.add_argument("--quick", action="store_true", help="only to see that everything runs")
     parser.add_argument("--markdown", type=Path, help="write all kept results as a page")
     asked = parser.parse_args()
@@ -58,7 +67,7 @@ def _run(name: str, options: Options) -> bool:
         return False
     print(report.text(found))
     print(f"  took {time.monotonic() - began:.0f} s", flush=True)
-    if not options.quick:
+    if not options.quick and not options.only:
         RESULTS.mkdir(exist_ok=True)
         data = msgspec.json.format(msgspec.json.encode(found))
         (RESULTS / f"{name}.json").write_bytes(data + b"\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from importlib.metadata import version as version_of
 from pathlib import Path
 
 from options import Options, cache
@@ -14,6 +15,18 @@ PACKAGES = {
     "dagster": ["dagster", "scikit-learn"],
     "prefect": ["prefect", "fastapi<0.140", "scikit-learn"],  # 3.8 fails on newer FastAPI
     "mlflow": ["mlflow", "scikit-learn", "pandas"],
+    # mlserver 1.7 fails on newer uvloop
+    "mlserver": [
+        "mlserver",
+        "mlserver-sklearn",
+        "mlserver-mlflow",
+        "uvloop<0.22",
+        "scikit-learn",
+        "pandas",
+    ],
+    "bentoml": ["bentoml", "scikit-learn", "pandas"],
+    "litserve": ["torch==2.13.0", "litserve", "scikit-learn", "pandas"],
+    "ray": ["ray[serve]", "scikit-learn", "pandas"],
 }
 LEFT_OUT = "Airflow and ZenML were left out: they install in many minutes and gigabytes."
 INSTALL_SECONDS = 900.0
@@ -32,9 +45,9 @@ def environment(name: str, options: Options) -> tuple[Path | None, list[str]]:
         shutil.rmtree(cache() / name, ignore_errors=True)
         subprocess.run([sys.executable, "-m", "venv", str(cache() / name)], check=True)
         pip = [str(python), "-m", "pip", "--disable-pip-version-check"]
-        subprocess.run(
-            [*pip, "install", "--quiet", *PACKAGES[name]], check=True, timeout=INSTALL_SECONDS
-        )
+        ours = f"scikit-learn=={version_of('scikit-learn')}"  # it reads what ours has written
+        wanted = [ours if one == "scikit-learn" else one for one in PACKAGES[name]]
+        subprocess.run([*pip, "install", "--quiet", *wanted], check=True, timeout=INSTALL_SECONDS)
         out = subprocess.run([*pip, "freeze"], check=True, capture_output=True, text=True).stdout
     except (subprocess.SubprocessError, OSError) as error:
         return None, [f"{name} was left out: it could not be installed ({error})"]

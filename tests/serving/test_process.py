@@ -333,8 +333,12 @@ def test_workers_share_the_socket_and_are_started_again(
         connection = process.connect()
         assert process.post(connection, [[0.5] * len(NAMES)])[0] in (200, 503)
         connection.close()
-    with urllib.request.urlopen(process.metrics_url, timeout=5) as response:
-        assert "holdfast_requests_total" in response.read().decode()
+
+    def counted() -> bool:
+        with urllib.request.urlopen(process.metrics_url, timeout=5) as response:
+            return "holdfast_requests_total" in response.read().decode()
+
+    until(counted)  # workers count a few times a second
     workers = children(process.popen.pid)
     assert process.stop() == 0
     assert all(map(gone, workers))

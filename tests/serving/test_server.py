@@ -164,15 +164,15 @@ def test_a_native_model_is_used_by_one_thread_at_a_time(toys: Any) -> None:
         await stand.server.apply(toys.route(1, toys.arm(1, 1.0)))
         toy.gate = threading.Event()
         big = asyncio.create_task(post(stand, *[toys.ROW] * 9))
-        champion = stand.server.pick(None).champion
-        await toys.until(lambda: champion.busy)
-        small = asyncio.create_task(post(stand, toys.ROW))  # waits in a thread, not in the loop
-        await asyncio.sleep(0.01)
+        await toys.until(lambda: toy.threads)
+        small = [asyncio.create_task(post(stand, toys.ROW)) for _ in range(3)]
+        await toys.until(lambda: stand.server.in_flight == 4)
         assert toy.seen == []
         assert (await stand.call("GET", "/ping")).status == 200
         toy.gate.set()
-        assert [(await task).status for task in (big, small)] == [200, 200]
-        assert sorted(toy.seen) == [1, 9]
+        assert [(await task).status for task in (big, *small)] == [200] * 4
+        assert toy.seen == [9, 3]  # the small ones gathered while the model was busy
+        assert {name.rstrip("_0123456789") for name in toy.threads} == {"holdfast-native"}
 
     toys.run(scene())
 

@@ -29,6 +29,23 @@ Column = NDArray[Any]
 Columns = dict[str, Column]
 
 
+class Table(dict[str, Column]):
+    """Columns of which those of numbers also lie side by side in one array, for models that take
+    them at once.
+
+    Args:
+        order: names of the columns in ``block``.
+        block: (n, k) float64; the columns of these names are views of it.
+    """
+
+    __slots__ = ("block", "order")
+
+    def __init__(self, order: tuple[str, ...], block: NDArray[np.float64]) -> None:
+        super().__init__(zip(order, block.T, strict=True))
+        self.order = order
+        self.block = block
+
+
 def count(columns: Columns) -> int:
     """Number of rows.
 

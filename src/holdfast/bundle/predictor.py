@@ -19,6 +19,11 @@ GOLDEN_FILE = "golden.json"
 PROBABILITY_TOLERANCE = 1e-4
 VALUE_TOLERANCE = 1e-4
 
+_ZERO, _ONE = (
+    np.zeros(()),
+    np.ones(()),
+)  # arrays, because a Python number is made into one each time
+
 
 class Outputs(NamedTuple):
     """What a model answers for n rows.
@@ -77,7 +82,7 @@ class Decoder:
         """Outputs of (n, k) class probabilities in the order of ``signature.classes``."""
         if self._task == "binary":
             probability = _bounded(scores[:, self._positive])
-            return Outputs(self._labels[(probability >= 0.5).view(np.int8)], probability)
+            return Outputs(self._labels.take(probability >= 0.5), probability)
         probability = _bounded(scores)
         return Outputs(self._labels[probability.argmax(axis=1)], probability)
 
@@ -91,8 +96,10 @@ class Decoder:
 
 def _bounded(scores: NDArray[np.generic]) -> NDArray[np.float64]:
     """Rounding may leave a probability a hair outside [0, 1]; NaN is no answer."""
-    probability = np.minimum(np.maximum(scores.astype(np.float64), 0.0), 1.0)
-    if not np.isfinite(probability).all():
+    probability = np.minimum(np.maximum(scores.astype(np.float64), _ZERO), _ONE)
+    flat = probability.ravel()
+    squares = flat.dot(flat)  # the cheapest look at all of them: NaN when any is
+    if squares != squares:
         raise not_finite()
     return probability
 

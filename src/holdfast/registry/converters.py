@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,30 +15,51 @@ from holdfast.bundle.onnx import NULL_TEXT
 _NAN_CODE = -(1 << 40)
 _lock = threading.Lock()
 _users = 0
-_original: Any = None
+_originals: list[tuple[Any, str, Any]] = []
 
 
 @contextmanager
 def mended() -> Iterator[None]:
-    """Inside, skl2onnx's nodes are mended as they are made; see :func:`_mend`.
+    """Inside, skl2onnx's nodes are mended as they are made; see :func:`_mend` and :func:`_trees`.
 
     Nested and parallel use is safe; the last one out restores.
     """
-    global _users, _original
+    global _users
     from skl2onnx.common._container import ModelComponentContainer
+    from skl2onnx.operator_converters import decision_tree, gradient_boosting, random_forest
 
     with _lock:
         if _users == 0:
-            _original = ModelComponentContainer.add_node
-            ModelComponentContainer.add_node = _mending(_original)
+            _replace(ModelComponentContainer, "add_node", _mending)
+            for module in (decision_tree, gradient_boosting, random_forest):
+                _replace(module, "add_tree_to_attribute_pairs", _trees)
         _users += 1
     try:
         yield
     finally:
         with _lock:
             _users -= 1
-            if _users == 0:
-                ModelComponentContainer.add_node = _original
+            while _users == 0 and _originals:
+                setattr(*_originals.pop())
+
+
+def _replace(owner: Any, name: str, around: Callable[[Any], Any]) -> None:
+    original = getattr(owner, name)
+    _originals.append((owner, name, original))
+    setattr(owner, name, around(original))
+
+
+def _trees(add_tree: Any) -> Any:
+    """A tree that learnt where nulls go must say so: skl2onnx sends them all to the right."""
+
+    def wrapped(attributes: dict[str, list[Any]], classifier: Any, tree: Any, *args: Any,
+                **named: Any) -> None:  # fmt: skip
+        tracks = attributes["nodes_missing_value_tracks_true"]
+        before = len(tracks)
+        add_tree(attributes, classifier, tree, *args, **named)
+        tracks[before:] = [int(left) for left in tree.missing_go_to_left]
+
+    return wrapped
 
 
 def _mending(add_node: Any) -> Any:
@@ -91,6 +112,8 @@ def prepared(estimator: Any) -> Any:
             part.get_booster().feature_types = None
         if getattr(part, "categories_", None) is not None:
             _mark_null_categories(part)
+        if hasattr(part, "flatten_transform"):
+            part.flatten_transform = False  # of voting: the converter takes no other
         statistics = getattr(part, "statistics_", None)
         if statistics is not None and np.asarray(statistics).dtype.kind in "OUT":
             part.missing_values = NULL_TEXT

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from holdfast.bundle.columns import Column, to_values
+from holdfast.bundle.columns import Column, Table, to_values
 from holdfast.errors import RequestError
 from holdfast.records import Field
 
@@ -64,33 +64,37 @@ def builder(field: Field) -> Build:
     return build
 
 
-Numbers = Callable[[Sequence[Sequence[Any]]], tuple[Sequence[Column], list[list[Any]]] | None]
+Numbers = tuple[Table, dict[str, list[Any]]]
 
 
-def number_block(*, nullable: bool) -> Numbers:
+def number_block(
+    names: Sequence[str], *, nullable: bool
+) -> Callable[[Sequence[Sequence[Any]]], Numbers | None]:
     """Compiles the check of all columns of doubles at once, which is far cheaper than one by one.
 
     Args:
+        names: of the columns.
         nullable: whether every one of the columns may be null.
 
     Returns:
-        A function from the columns' values to their arrays and plain values; ``None`` when the
+        A function from rows to their columns, as arrays and as plain values; ``None`` when the
         columns must be looked at one by one to say what is wrong.
     """
+    order = tuple(names)
     allowed: frozenset[type] = _MAKERS["double"][1] | ({_NULL} if nullable else set())
 
-    def build(lists: Sequence[Sequence[Any]]) -> tuple[Sequence[Column], list[list[Any]]] | None:
-        kinds = set(map(type, chain.from_iterable(lists)))
+    def build(rows: Sequence[Sequence[Any]]) -> Numbers | None:
+        kinds = set(map(type, chain.from_iterable(rows)))
         if not kinds <= allowed:
             return None
         try:
-            block = np.array(lists, dtype=np.float64)
+            block = np.array(rows, dtype=np.float64)
         except OverflowError:
             return None
-        values: list[list[Any]] = block.tolist()
+        values: list[list[Any]] = block.T.tolist()
         if _NULL in kinds:  # JSON has no NaN, so each NaN here was a null
             values = [[None if cell != cell else cell for cell in column] for column in values]
-        return list(block), values
+        return Table(order, block), dict(zip(order, values, strict=True))
 
     return build
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from holdfast.serving.cells import builder, number_block
 
 _LONGEST_ID = 200
 _NAMED = 10
+_LIST = {list}
 
 
 class Rows(msgspec.Struct, frozen=True):
@@ -50,10 +52,18 @@ class Converter:
         self.limit = limit
         self.names = tuple(field.name for field in signature.inputs)
         doubles = [field for field in signature.inputs if field.type == "double"]
-        self._doubles = tuple(field.name for field in doubles)
-        self._number_block = number_block(nullable=all(field.nullable for field in doubles))
+        numbers = [field.name for field in doubles]
+        self._numbers = number_block(numbers, nullable=all(field.nullable for field in doubles))
         self._builders = [(field.name, builder(field)) for field in signature.inputs]
-        self._others = [pair for pair in self._builders if pair[0] not in self._doubles]
+        self._others = [
+            (position, name, build)
+            for position, (name, build) in enumerate(self._builders)
+            if name not in numbers
+        ]
+        self._order = list(self.names)
+        self._by_name = picker(self.names)
+        self._doubles = numbers
+        self._by_place = picker([self._order.index(name) for name in numbers])
         self._required = frozenset(self.names)
         self._id = signature.id
         self._known = self._required | also | ({signature.id} if signature.id else set())
@@ -69,19 +79,51 @@ class Converter:
             self._check_names(given.keys())
         if count < 1:
             raise RequestError("request.no_rows", "the request has no rows", "Send at least one")
-        arrays: Columns = {}
-        values: dict[str, list[Any]] = {}
-        builders = self._others
-        block = self._number_block([given[name] for name in self._doubles])
-        if block is None:
-            builders = self._builders
-        else:
-            arrays.update(zip(self._doubles, block[0], strict=True))
-            values.update(zip(self._doubles, block[1], strict=True))
-        for name, build in builders:
-            arrays[name], values[name] = build(given[name])
         ids = _ids(given[self._id]) if self._id is not None and self._id in given else None
+        found = self._numbers(list(zip(*(given[name] for name in self._doubles), strict=True)))
+        if not self._doubles or found is None:
+            arrays: Columns = {}
+            values: dict[str, list[Any]] = {}
+            for name, build in self._builders:
+                arrays[name], values[name] = build(given[name])
+            return Rows(count, arrays, values, ids)
+        arrays, values = found
+        for _, name, build in self._others:
+            arrays[name], values[name] = build(given[name])
         return Rows(count, arrays, values, ids)
+
+    def _ordered(self, data: Sequence[Sequence[Any]], ids: list[str] | None) -> Rows | None:
+        """Rows whose cells are in the signature's order; ``None`` when something is wrong with
+        them, which :meth:`columns` says.
+        """
+        if not self._others:
+            found = self._numbers(data)
+        elif self._doubles:
+            found = self._numbers(list(map(self._by_place, data)))
+        else:
+            return None
+        if found is None:
+            return None
+        arrays, values = found
+        for position, name, build in self._others:
+            arrays[name], values[name] = build([row[position] for row in data])
+        return Rows(len(data), arrays, values, ids)
+
+    def _same_keys(self, records: Sequence[Any]) -> Rows | None:
+        """Rows of objects that have exactly the columns, and perhaps an id."""
+        if not records or type(records[0]) is not dict:
+            return None
+        named = self._id is not None and self._id in records[0]
+        width = len(self.names) + named
+        for record in records:
+            if type(record) is not dict or len(record) != width:
+                return None
+        try:
+            data = list(map(self._by_name, records))
+            ids = _ids([record[self._id] for record in records]) if named else None
+        except KeyError:
+            return None
+        return self._ordered(data, ids)
 
     def records(self, records: Sequence[Any]) -> Rows:
         """Rows given as one object each.
@@ -90,6 +132,9 @@ class Converter:
             RequestError: as :meth:`columns`.
         """
         self._check_count(len(records))
+        rows = self._same_keys(records)
+        if rows is not None:
+            return rows
         if not all(type(record) is dict for record in records):
             raise RequestError(
                 "request.wrong_form", "every row must be an object", "Send {column: value, …}"
@@ -112,16 +157,20 @@ class Converter:
         """
         self._check_count(len(data))
         width = len(names)
-        if len(set(names)) != width:
+        if names != self._order and len(set(names)) != width:
             raise RequestError(
                 "request.duplicate_column", "a column is named twice", "Name each once"
             )
-        if not all(type(row) is list and len(row) == width for row in data):
+        if not set(map(type, data)) <= _LIST or not set(map(len, data)) <= {width}:
             raise RequestError(
                 "request.wrong_form",
                 f"every row must be a list of {width} values",
                 "Send one value for each column",
             )
+        if data and names == self._order:
+            rows = self._ordered(data, None)
+            if rows is not None:
+                return rows
         return self.columns(dict(zip(names, zip(*data, strict=True), strict=False)), len(data))
 
     def positional(self, data: Sequence[Any]) -> Rows:
@@ -130,7 +179,7 @@ class Converter:
         Raises:
             RequestError: as :meth:`columns`.
         """
-        return self.table(self.names, data)
+        return self.table(self._order, data)
 
     def _check_count(self, count: int) -> None:
         if count > self.limit:
@@ -160,6 +209,17 @@ class Converter:
         return RequestError(
             "request.unknown_column", "the request has a column that the model does not take", fix
         )
+
+
+def picker(keys: Sequence[Any]) -> Callable[[Any], tuple[Any, ...]]:
+    """A function that takes the values at ``keys`` out of a row, however many they are.
+
+    >>> picker(["a"])({"a": 1, "b": 2})
+    (1,)
+    """
+    if len(keys) > 1:
+        return itemgetter(*keys)
+    return lambda row: tuple(row[key] for key in keys)
 
 
 def _ids(values: Sequence[Any]) -> list[str] | None:

@@ -57,10 +57,13 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     deadline_seconds: Annotated[
         float, _seconds("longest a whole request may wait until it is scored; then it is refused")
     ] = 2.0
-    # Handing a small request to a thread costs more than scoring it, and scikit-learn gets slower
-    # in threads.
+    # Handing a small request to a thread costs more than scoring it. Native models have a thread of
+    # their own; see holdfast.serving.batches.
     inline_rows: Annotated[
         int, Meta(ge=0, description="requests up to this size are scored in the event loop")
+    ] = 256
+    batch_rows: Annotated[
+        int, _count("rows of several requests that a native model scores together at most")
     ] = 256
     inline_bytes: Annotated[
         int,

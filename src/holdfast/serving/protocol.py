@@ -22,6 +22,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from holdfast.serving.connections import Connections
 from holdfast.serving.problems import contract_of, problem
 from holdfast.serving.requests import Response
+from holdfast.serving.together import Together
 
 ARRIVED = "holdfast.arrived"
 _LINGER = 2.0
@@ -70,7 +71,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Takes it, if need be by ending one that does nothing."""
-        super().connection_made(transport)
+        super().connection_made(Together(transport, asyncio.get_running_loop()))
         self._socket = transport.get_extra_info("socket")
         crowded = len(self.connections) > self._bounds.most
         if crowded and not self._bounds.make_room():

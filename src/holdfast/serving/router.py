@@ -12,6 +12,7 @@ from holdfast.bundle.columns import Columns
 from holdfast.bundle.predictor import Outputs
 from holdfast.errors import BundleError
 from holdfast.records import Arm, Route, Signature
+from holdfast.serving.batches import Batches
 from holdfast.serving.converter import Converter
 from holdfast.serving.limits import Limits
 from holdfast.serving.loader import Opened
@@ -42,12 +43,8 @@ class Loaded:
         self.memory = opened.memory
         self.converter = Converter(manifest.signature, limit=limits.rows)
         self._predict = opened.predictor.predict
+        self.batches: Batches | None = None
         self._lock = threading.Lock() if self.kind == "native" else None
-
-    @property
-    def busy(self) -> bool:
-        """Whether another thread uses a model that only one thread may use."""
-        return self._lock is not None and self._lock.locked()
 
     def predict(self, columns: Columns, rows: int) -> Outputs:
         """Answers; waits for its turn where the model takes one thread at a time."""
@@ -88,9 +85,10 @@ class LiveRoute:
             for arm, loaded in arms
             if arm.weight > 0.0
         ]
-        self._only = self.champion if len(self._weights) < 2 else None
+        self.only = self.champion if len(self._weights) < 2 else None
         self._arms = [loaded for _, loaded in arms]
         self._shadow = list(shadow)
+        self.watched = bool(shadow) or route.mirror
         self.resident = list(resident)
         self.versions = {
             loaded.version: loaded for loaded in (*resident, *shadow, *self._arms)
@@ -107,15 +105,13 @@ class LiveRoute:
         Schomaker 2005): the smallest of ``-ln(u) / weight`` wins. Raising a version's weight only
         moves keys towards it.
         """
-        if self._only is not None:
-            return self._only
+        if self.only is not None:
+            return self.only
         text = key.encode("utf-8", "surrogatepass")
         return min(self._weights, key=lambda arm: -math.log(_uniform(arm[1] + text)) / arm[0])[2]
 
     def watchers(self, answered: Sequence[Loaded]) -> list[Loaded]:
         """Versions that score the same rows off the request path."""
-        if not self._shadow and not self.route.mirror:
-            return []
         also = [*self._shadow, *self._arms] if self.route.mirror else self._shadow
         return [loaded for loaded in also if loaded not in answered]
 

@@ -21,6 +21,7 @@ from holdfast.ports.ids import new_id
 from holdfast.ports.spool import Spool
 from holdfast.records import PredictionBatch, Role, Route
 from holdfast.serving.admission import Admission
+from holdfast.serving.batches import Batches
 from holdfast.serving.converter import Rows
 from holdfast.serving.limits import Limits
 from holdfast.serving.loader import Load
@@ -86,6 +87,7 @@ class ModelServer:
         self._spool = spool
         self._refuse = spool_full == "refuse"
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="holdfast-score")
+        self._native = ThreadPoolExecutor(1, thread_name_prefix="holdfast-native")
         self._loop: asyncio.AbstractEventLoop | None = None
         self.mirror = Mirror(self._score_again, self._deliver, self.metrics)
         spool.watch(self.metrics.spool)
@@ -195,7 +197,9 @@ class ModelServer:
             UnavailableError: when it waited too long, or cannot be recorded and must be.
         """
         prediction_id = new_id("p")
-        chosen = version or live.choose(_routing_key(caller, rows) or prediction_id)
+        chosen = version or live.only
+        if chosen is None:
+            chosen = live.choose(_routing_key(caller, rows) or prediction_id)
         tried = [chosen]
         try:
             outputs = await self._score(chosen, rows, live, prediction_id, caller.deadline)
@@ -204,8 +208,9 @@ class ModelServer:
                 raise
             tried.append(live.champion)
             outputs = await self._score(live.champion, rows, live, prediction_id, caller.deadline)
-        for loaded in live.watchers(tried):
-            self.mirror.put(Work(loaded, rows, live.model, prediction_id, live.route.epoch))
+        if live.watched:
+            for loaded in live.watchers(tried):
+                self.mirror.put(Work(loaded, rows, live.model, prediction_id, live.route.epoch))
         return Answer(tried[-1], live.model, outputs, rows, prediction_id)
 
     async def _score(
@@ -215,7 +220,9 @@ class ModelServer:
         failure: Exception | None = None
         outputs = None
         try:
-            if rows.count <= self.limits.inline_rows and not loaded.busy:
+            if loaded.kind == "native":
+                outputs = await self._batches_of(loaded).predict(rows.columns, rows.count, deadline)
+            elif rows.count <= self.limits.inline_rows:
                 outputs = loaded.predict(rows.columns, rows.count)
             else:
                 outputs = await asyncio.get_running_loop().run_in_executor(
@@ -247,6 +254,16 @@ class ModelServer:
     def _in_time(self, loaded: Loaded, rows: Rows, deadline: float) -> Outputs:
         self.admission.check(deadline)
         return loaded.predict(rows.columns, rows.count)
+
+    def _batches_of(self, loaded: Loaded) -> Batches:
+        if loaded.batches is None:
+            loaded.batches = Batches(
+                loaded.predict,
+                self._native,
+                rows=self.limits.batch_rows,
+                check=self.admission.check,
+            )
+        return loaded.batches
 
     def _append(self, batch: PredictionBatch) -> bool:
         kept = self._spool.append(batch)
@@ -308,6 +325,8 @@ class ModelServer:
             pass
         await asyncio.sleep(0)  # the last records are delivered by the loop
         self.parquet.close()
+        self.metrics.settle()
+        self._native.shutdown(wait=False, cancel_futures=True)
         self._pool.shutdown(wait=False, cancel_futures=True)
         self.routes.library.close()
 

@@ -1,0 +1,133 @@
+"""What the time of one scoring request is spent on, without HTTP: each part alone, many times.
+
+Processor time of one process; the smallest of many short stretches, because other processes only
+ever add to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from fixture import Project, example
+from options import Options
+from report import Report, Row, Table
+
+CALLS = 200
+STRETCHES = 60
+
+
+class _Clock:
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def timestamp(self) -> float:
+        return time.time()
+
+
+def measure(options: Options, work: Path) -> Report:
+    """One row of twenty numbers, gradient boosting, as ``dataframe_split``."""
+    project = Project(work / "trees", "train_trees")
+    project.train()
+    parts = asyncio.run(_measure(project.bundle, options))
+    rows = [Row(name, list(values)) for name, values in parts.items()]
+    table = Table(title="one row, gradient boosting", unit="µs of processor", rows=rows)
+    note = (
+        "The parts are measured warm, one by one; the rest is the calls between them. In a server "
+        "that shares its cores the same work takes about twice as long, because caches are cold."
+    )
+    return Report(
+        name="request", about="One request inside the server, without HTTP.", tables=[table],
+        notes=[note],
+    )  # fmt: skip
+
+
+async def _measure(bundle: Path, options: Options) -> dict[str, list[float]]:
+    from holdfast.bundle.manifest import bundle_digest
+    from holdfast.recording import segments
+    from holdfast.recording.spool import FileSpool
+    from holdfast.records import Arm, PredictionBatch, Route
+    from holdfast.serving.app import create_app
+    from holdfast.serving.invocations import read_json
+    from holdfast.serving.loader import bundle_loader
+    from holdfast.serving.payload import predictions, read_object
+    from holdfast.serving.server import Answer, ModelServer
+
+    row = example()
+    body = json.dumps(
+        {"dataframe_split": {"columns": list(row), "data": [list(row.values())]}}
+    ).encode()
+    with tempfile.TemporaryDirectory() as folder, FileSpool(Path(folder), 2**32) as spool:
+        server = ModelServer("bench", clock=_Clock(), spool=spool, load=bundle_loader())
+        arm = Arm(version=1, bundle=bundle_digest(bundle), path=str(bundle), weight=1.0)
+        await server.apply(Route(model="bench", epoch=1, arms=(arm,), created_at=datetime.now(UTC)))
+        live = server.pick(None)
+        rows = read_json(body, live.converter)
+        outputs = live.champion.predict(rows.columns, 1)
+        answer = Answer(live.champion, "bench", outputs, rows, "p-" + "0" * 24)
+        batch = PredictionBatch(
+            request="p-" + "0" * 24, model="bench", version=1, epoch=1, at=time.time(),
+            role="live", names=live.converter.names, columns=list(rows.values.values()), ids=None,
+            predictions=outputs.prediction.tolist(), scores=outputs.score.tolist(), seconds=0.001,
+        )  # fmt: skip
+        metrics = server.metrics
+        parts: dict[str, Callable[[], Any]] = {
+            "decoding JSON": lambda: read_object(body),
+            "JSON, checks and arrays": lambda: read_json(body, live.converter),
+            "model": lambda: live.champion.predict(rows.columns, 1),
+            "encoding the record": lambda: segments.frame(segments.encode(batch), b"12345678"),
+            "record to the spool": lambda: spool.append(batch),
+            "prediction id": lambda: os.urandom(12).hex(),
+            "metrics": lambda: metrics.request("bench", 1, "mlflow", 200, 0.001),
+            "answer as JSON": lambda: predictions(answer),
+        }
+        found = {name: _best(part, options) for name, part in parts.items()}
+        whole = await _whole(create_app(server), body, options)
+        await server.close()
+    return {"whole request": whole, **found}
+
+
+def _best(part: Callable[[], Any], options: Options) -> list[float]:
+    values = []
+    for _ in range(options.count(STRETCHES)):
+        began = time.process_time()
+        for _ in range(CALLS):
+            part()
+        values.append(1e6 * (time.process_time() - began) / CALLS)
+    return [min(values)]
+
+
+async def _whole(app: Any, body: bytes, options: Options) -> list[float]:
+    headers = [
+        (b"host", b"127.0.0.1"), (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(body)),
+    ]  # fmt: skip
+    scope = {
+        "type": "http", "method": "POST", "path": "/invocations", "query_string": b"",
+        "headers": headers,
+    }  # fmt: skip
+    statuses: set[int] = set()
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        if "status" in message:
+            statuses.add(message["status"])
+
+    values = []
+    for _ in range(options.count(STRETCHES)):
+        began = time.process_time()
+        for _ in range(CALLS):
+            await app(scope, receive, send)
+        values.append(1e6 * (time.process_time() - began) / CALLS)
+    if statuses != {200}:
+        raise RuntimeError(f"answered {statuses}")
+    return [min(values)]
