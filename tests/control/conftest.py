@@ -217,6 +217,7 @@ class World:
             pl.lit(0.002).alias("seconds"), pl.lit("True").alias("prediction"),
             pl.lit(0.3).alias("score"), pl.lit("r").alias("request"), pl.lit("x").alias("id"),
             pl.lit(None, pl.List(pl.Float64)).alias("scores"),
+            pl.lit(True).alias("inputs"),
         ).select(pl.col(name).cast(kind) for name, kind in SCHEMA.items())  # fmt: skip
         self.container.log.write({model: frame}, "test-1")
 

@@ -192,7 +192,8 @@ def test_a_corrupt_bundle_is_refused_and_the_old_one_answers_on(
     version = up.home.container.version("tiny", 3)
     folder = up.home.project / "copy"
     good = Path(version.bundle_path)
-    # Versions 1 and 3 are the same bundle: damage a copy that only version 3 names.
+    # Versions 1 and 3 are the same bundle, of which the server has a sound copy: the damaged one
+    # goes by another digest.
     import shutil
 
     from holdfast.loop.container import replace
@@ -204,7 +205,8 @@ def test_a_corrupt_bundle_is_refused_and_the_old_one_answers_on(
     file.write_bytes(data)
     store = up.home.container.store
     with store.begin() as tx:
-        store.versions.save(tx, replace(version, bundle_path=str(folder)))
+        damaged = replace(version, bundle_path=str(folder), bundle="sha256:" + "0" * 64)
+        store.versions.save(tx, damaged)
     up.home.holdfast("release", "3", "--force", "to see")
     try:
         (status,) = wait(
