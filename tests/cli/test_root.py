@@ -13,7 +13,7 @@ import pytest
 
 from holdfast.cli.root import COMMANDS, root
 
-GROUPS = {"labels": ["add"], "audit": ["verify", "export"]}
+GROUPS = {"labels": ["add"], "audit": ["verify", "export"], "notify": ["test", "list"]}
 ALL = [
     path
     for name in COMMANDS
