@@ -1,6 +1,6 @@
 """The immutable facts of the loop, one file per noun."""
 
-from holdfast.records.base import Record, digest
+from holdfast.records.base import Record, digest, learn
 from holdfast.records.bundle import Artefact, BundleManifest, RecordPolicy
 from holdfast.records.dataset import Breach, ColumnContract, Contract, DataFile, DatasetVersion
 from holdfast.records.decision import Action, Decision
@@ -34,3 +34,5 @@ __all__ = [
     "Role", "Route", "Run", "ServerReport", "Severity", "Signature", "Step", "Summary",
     "Transition", "Verdict", "Version", "digest", "notification_id",
 ]  # fmt: skip
+
+learn()

@@ -18,6 +18,9 @@ from holdfast.spec.units import parse_duration, parse_size
 
 FILE_NAME = "holdfast.toml"
 OBJECT_STORES = ("s3://", "gs://", "az://")
+# msgspec learns a class on first use, and two threads that make it learn the same at once crash the
+# interpreter. While this module is imported there is only one.
+msgspec.json.Decoder(Spec)
 _SIZES = {"model.memory", "gate.max_size", "serve.spool_limit", "record.sample_above"}
 
 
