@@ -21,6 +21,7 @@ from error_codes import faults, kinds
 from holdfast.cli.root import COMMANDS, root
 from holdfast.serving.limits import Limits, format_size
 from holdfast.spec import Section, Spec, format_duration
+from holdfast.spec.channels import COMMON, KINDS, SECRETS
 from holdfast.statistics.metrics import metric_names
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -66,8 +67,12 @@ def spec_page() -> str:
     """Every key of ``holdfast.toml``: type, default, meaning."""
     lines = [SPEC_HEAD]
     for name, kind in typing.get_type_hints(Spec).items():
+        listed = typing.get_args(kind)[:1] if typing.get_origin(kind) is tuple else ()
         if isinstance(kind, type) and issubclass(kind, Section):
             lines += _section(name, kind)
+        elif listed and issubclass(listed[0], Section):
+            lines += _section(name, listed[0], f"[[{name}]]")
+            lines += _kinds()
     lines += ["## Metrics", "", "`gate.metric` is one of these scikit-learn scorer names.", ""]
     lines += ["| task | names |", "|---|---|"]
     for task in ("binary", "multiclass", "regression"):
@@ -76,8 +81,23 @@ def spec_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _section(name: str, kind: type[Section]) -> Iterator[str]:
-    yield f"## `[{name}]`"
+def _kinds() -> Iterator[str]:
+    """Which keys each kind of channel needs and takes."""
+    yield "| kind | needs | takes |"
+    yield "|---|---|---|"
+    for kind, parts in KINDS.items():
+        needs, takes = (", ".join(f"`{key}`" for key in keys) or "–" for keys in parts)
+        yield f"| `{kind}` | {needs} | {takes} |"
+    common = ", ".join(f"`{key}`" for key in COMMON[1:])
+    secrets = ", ".join(f"`{key}`" for key in SECRETS)
+    yield ""
+    yield f"All take {common}. A text `$NAME` stands for the environment variable of that name."
+    yield f"{secrets}, and `url` of Slack, must be written so: a secret in the file is refused."
+    yield ""
+
+
+def _section(name: str, kind: type[Section], head: str = "") -> Iterator[str]:
+    yield f"## `{head or f'[{name}]'}`"
     yield ""
     yield (kind.__doc__ or "").partition(": ")[2].strip().capitalize()
     yield ""

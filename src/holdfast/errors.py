@@ -13,6 +13,7 @@
     ├── GateError             a gate that could not be evaluated
     ├── AuditError            the hash chain of decisions is broken
     ├── AuthError             no or wrong credentials
+    ├── DeliveryError         a message did not reach its channel
     └── UnavailableError      something needed is not reachable; try again
 
 Every error survives pickling, because jobs run in processes of their own.
@@ -143,6 +144,22 @@ class AuthError(HoldfastError):
     """No, or wrong, credentials."""
 
     http_status = 401
+
+
+class DeliveryError(HoldfastError):
+    """A message did not reach its channel.
+
+    ``retry_after``: seconds that the other side asked to wait.
+    """
+
+    http_status = 502
+
+    def __init__(
+        self, code: str, message: str, fix: str = "", retry_after: float | None = None
+    ) -> None:
+        super().__init__(code, message, fix)
+        self.args = (code, message, fix, retry_after)
+        self.retry_after = retry_after
 
 
 class UnavailableError(HoldfastError):

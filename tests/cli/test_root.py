@@ -13,7 +13,8 @@ import pytest
 
 from holdfast.cli.root import COMMANDS, root
 
-GROUPS = {"labels": ["add"], "audit": ["verify", "export"]}
+GROUPS = {"labels": ["add"], "audit": ["verify", "export"], "notify": ["test", "list"],
+          "render": ["compose", "docker"]}  # fmt: skip
 ALL = [
     path
     for name in COMMANDS

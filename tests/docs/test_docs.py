@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import get_args
 
 import click
 import msgspec
@@ -23,7 +24,8 @@ from holdfast.recording.log import PredictionLog
 from holdfast.recording.recorder import Recorder
 from holdfast.recording.spool import FileSpool
 from holdfast.records import PredictionBatch
-from holdfast.spec import Section, Spec
+from holdfast.spec import Section, Spec, parse_spec
+from holdfast.spec.channels import KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "src" / "holdfast" / "cli" / "templates" / "files" / "README.md"
@@ -134,13 +136,14 @@ def test_every_command_is_shown_by_hand_and_in_the_reference() -> None:
 
 def test_every_key_of_the_spec_is_in_the_reference_with_its_meaning() -> None:
     text = (REFERENCE / "spec.md").read_text(encoding="utf-8")
-    sections = re.split(r"^## `\[(\w+)\]`$", text, flags=re.MULTILINE)[1:]
+    sections = re.split(r"^## `\[+(\w+)\]+`$", text, flags=re.MULTILINE)[1:]
     found = dict(zip(sections[::2], sections[1::2], strict=True))
     expected = [field for field in msgspec.structs.fields(Spec) if field.name != "root"]
     assert list(found) == [field.name for field in expected]
     for section in expected:
-        assert issubclass(section.type, Section)
-        for field in msgspec.structs.fields(section.type):
+        kind = (get_args(section.type) or (section.type,))[0]
+        assert issubclass(kind, Section)
+        for field in msgspec.structs.fields(kind):
             row = re.search(rf"^\| `{field.name}` \|.*\| *(.+) \|$", found[section.name], re.M)
             assert row, f"{section.name}.{field.name} is not documented"
             assert row[1].strip()
@@ -213,6 +216,13 @@ def test_python_compiles(page: Path) -> None:
     for kind in ("python", "python runnable"):
         for block in blocks(page, kind):
             ast.parse(block)
+
+
+def test_the_channels_that_are_shown_are_right() -> None:
+    example = (ROOT / "examples" / "flights" / "holdfast.toml").read_text(encoding="utf-8")
+    (shown,) = blocks(ROOT / "docs" / "howto" / "notify-people.md", "toml")
+    channels = parse_spec(f"{example}\n{shown}").notify
+    assert {channel.kind for channel in channels} == set(KINDS)
 
 
 RUNNABLE = [

@@ -33,6 +33,7 @@ from holdfast.recording.spool import FileSpool
 from holdfast.records import RecordPolicy
 from holdfast.serving.cache import RouteCache
 from holdfast.serving.loader import bundle_loader
+from holdfast.serving.requests import Caller
 from holdfast.serving.server import ModelServer
 
 SECRET_HEAT = 20.123456789
@@ -84,7 +85,7 @@ class World:
                 live = server.pick("tiny")
                 answer = await server.answer(
                     live, live.converter.records(rows),
-                    SimpleNamespace(routing_key=None, caller_id=None),
+                    Caller({}),
                 )  # fmt: skip
                 self.answered[answer.prediction_id] = len(rows)
                 self.home.later(minutes=3)

@@ -133,6 +133,16 @@ def when(moment: datetime | None) -> str:
     return "–" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
+def who() -> str:
+    """The name of whoever runs the command."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "operator"
+
+
 def parse_time(text: str) -> datetime:
     """Reads an ISO 8601 time; without a zone it is UTC.
 

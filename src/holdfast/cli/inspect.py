@@ -6,7 +6,7 @@ from datetime import datetime
 
 import click
 
-from holdfast.cli.common import Context, common, model_option, parse_time, table, when
+from holdfast.cli.common import Context, common, model_option, parse_time, table, when, who
 
 
 @click.command(epilog="Example:  holdfast status --json")
@@ -65,25 +65,45 @@ def history(context: Context, limit: int, model: str | None) -> None:
 @click.option("--all", "everything", is_flag=True, help="Closed ones too.")
 @click.option("--close", "close", metavar="ID", help="Close an incident.")
 @click.option("--why", default="closed by hand", help="With --close: the reason.")
+@click.option("--acknowledge", metavar="ID", help="Say that you look after an incident.")
 @model_option
 @common
 def incidents(
-    context: Context, everything: bool, close: str | None, why: str, model: str | None
+    context: Context,
+    everything: bool,
+    close: str | None,
+    why: str,
+    acknowledge: str | None,
+    model: str | None,
 ) -> None:
     """What is wrong, and what was."""
+    from holdfast.loop.incidents import acknowledge as take
     from holdfast.loop.incidents import close_by_hand
 
     store = context.container.store
     context.known(model)
     if close:
         close_by_hand(context.container, close, why)
+    if acknowledge:
+        take(context.container, acknowledge, who())
     rows = context.container.ask(store.incidents.list, model, open_only=not everything)
     context.emit(
         rows,
         lambda: (
             table(
-                ["incident", "model", "version", "state", "since", "title"],
-                ([r.id, r.model, r.version, r.state, when(r.opened_at), r.title] for r in rows),
+                ["incident", "model", "version", "state", "since", "looked after by", "title"],
+                (
+                    [
+                        r.id,
+                        r.model,
+                        r.version,
+                        r.state,
+                        when(r.opened_at),
+                        r.acknowledged_by or None,
+                        r.title,
+                    ]
+                    for r in rows
+                ),
             )
             if rows
             else ["nothing is wrong" if not everything else "nothing was ever wrong"]

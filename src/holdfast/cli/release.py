@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import getpass
 import time
 from typing import Any
 
 import click
 
 from holdfast.cli.client import ControlClient
-from holdfast.cli.common import Context, common, model_option
+from holdfast.cli.common import Context, common, model_option, who
 from holdfast.errors import UnavailableError
 from holdfast.records import Release, ReleaseState
-
-
-def _who() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "operator"
 
 
 @click.command(epilog="Example:  holdfast release 4 --strategy canary --wait")
@@ -45,11 +37,11 @@ def release(
     With --wait, exit status 1 when it was aborted and 3 when it was inconclusive.
     """
     name = context.model(model)
-    body = {"version": version, "strategy": strategy, "actor": _who(), "force": force}
+    body = {"version": version, "strategy": strategy, "actor": who(), "force": force}
     if approve:
-        path, body = "approve", {"version": version, "actor": _who()}
+        path, body = "approve", {"version": version, "actor": who()}
     elif abort is not None:
-        path, body = "abort", {"version": version, "actor": _who(), "reason": abort}
+        path, body = "abort", {"version": version, "actor": who(), "reason": abort}
     else:
         path = "releases"
     current = _act(context, name, path, body)
@@ -74,7 +66,7 @@ def rollback(context: Context, to: int | None, why: str, model: str | None) -> N
     Exit status 0 once every server has confirmed.
     """
     name = context.model(model)
-    done = _act(context, name, "rollback", {"to": to, "actor": _who(), "reason": why})
+    done = _act(context, name, "rollback", {"to": to, "actor": who(), "reason": why})
     seconds = done.switched_in
     took = (
         f"every server confirmed in {seconds * 1000:.0f} ms"

@@ -11,6 +11,7 @@ from croniter import croniter
 
 from holdfast.data import sources, splits
 from holdfast.errors import SpecError
+from holdfast.loop.channels import check_kind, unset
 from holdfast.loop.container import Container
 from holdfast.loop.pipeline import breaches_of, refuse_hard
 from holdfast.records import Breach, Record
@@ -26,6 +27,7 @@ class CheckReport(Record, frozen=True, kw_only=True):
         known: rows whose label is known now, within the retraining window.
         train: rows that would be trained on; ``test`` those held out.
         breaches: soft breaks of the champion's data contract.
+        unset: variables that ``[[notify]]`` names and that are not set here.
     """
 
     model: str
@@ -35,6 +37,7 @@ class CheckReport(Record, frozen=True, kw_only=True):
     train: int
     test: int
     breaches: tuple[Breach, ...] = ()
+    unset: tuple[str, ...] = ()
 
     def lines(self) -> Iterator[str]:
         """The report as text."""
@@ -43,6 +46,8 @@ class CheckReport(Record, frozen=True, kw_only=True):
         yield f"  {self.train:,} would be trained on, the newest {self.test:,} held out"
         for breach in self.breaches:
             yield f"  note: {breach.sentence}"
+        for name in self.unset:
+            yield f"  note: [[notify]] needs {name} where the control plane runs; not set here"
 
 
 def _check_schedule(spec: Spec) -> None:
@@ -68,6 +73,8 @@ def check_project(container: Container) -> CheckReport:
     if spec.gate.max_size is not None:
         parse_size(spec.gate.max_size)
     _check_schedule(spec)
+    for channel in spec.notify:
+        check_kind(channel)
     with tempfile.TemporaryDirectory(prefix="holdfast-check-") as name:
         user_code = container.user_code(spec, Path(name) / "check.log", {})
         if sources.is_callable(spec.data.source):
@@ -88,4 +95,5 @@ def check_project(container: Container) -> CheckReport:
         train=split.train.height,
         test=split.test.height,
         breaches=breaches,
+        unset=tuple(name for channel in spec.notify for name in unset(channel)),
     )

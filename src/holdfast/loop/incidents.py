@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from holdfast.errors import ConflictError
 from holdfast.loop.container import Container, replace
+from holdfast.loop.notices import incident_over, incident_taken, incident_told, troubles_of
 from holdfast.ports.ids import new_id
 from holdfast.records import Decision, Finding, Incident
 
@@ -34,8 +35,10 @@ def tell(
         )
     else:
         return None
+    troubles = _joined(incident.troubles, troubles_of(findings, decision))
     told = replace(
         incident,
+        troubles=troubles,
         paged=incident.paged or bool(news),
         findings=_joined(incident.findings, [finding.id for finding in findings]),
         decisions=_joined(
@@ -46,6 +49,8 @@ def tell(
         store.incidents.save(tx, told)
         if not open_now:
             _event(container, tx, "incident.opened", told, told.title)
+        if not open_now or troubles != incident.troubles:
+            incident_told(container, tx, told, findings, decision, worse=bool(open_now))
     return told
 
 
@@ -69,6 +74,29 @@ def close_by_hand(container: Container, incident_id: str, why: str) -> Incident:
         return _close(container, tx, incident, why, "operator")
 
 
+def acknowledge(container: Container, incident_id: str, who: str) -> Incident:
+    """Notes who looks after an incident.
+
+    Raises:
+        NotFoundError: when there is none of this id.
+        ConflictError: when it is closed, or somebody does already.
+    """
+    with container.store.begin() as tx:
+        incident = container.store.incidents.get(tx, incident_id)
+        if incident.state == "closed":
+            raise ConflictError("incident.closed", f"{incident_id} is closed already")
+        if incident.acknowledged_by:
+            raise ConflictError(
+                "incident.acknowledged",
+                f"{incident.acknowledged_by} looks after {incident_id} already",
+            )
+        taken: Incident = replace(incident, acknowledged_by=who)
+        container.store.incidents.save(tx, taken)
+        _event(container, tx, "incident.acknowledged", taken, f"{who} looks after it", who)
+        incident_taken(container, tx, taken)
+    return taken
+
+
 def _close(
     container: Container, tx: Connection, incident: Incident, why: str, actor: str
 ) -> Incident:
@@ -77,6 +105,7 @@ def _close(
     )
     container.store.incidents.save(tx, closed)
     _event(container, tx, "incident.closed", closed, why, actor)
+    incident_over(container, tx, closed)
     return closed
 
 

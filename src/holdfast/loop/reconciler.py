@@ -19,6 +19,7 @@ import psutil
 from holdfast.errors import HoldfastError, NotFoundError
 from holdfast.loop.aliases import settle
 from holdfast.loop.container import Container
+from holdfast.loop.courier import Courier
 from holdfast.loop.jobs import LocalRunner
 from holdfast.loop.releasing import Releasing
 from holdfast.loop.routing import latest_release
@@ -47,6 +48,7 @@ class Reconciler:
         self._releasing = releasing
         self._runner = LocalRunner(container)
         self._watching = Watching(container, releasing)
+        self._courier = Courier(container, wall)
         me = psutil.Process()
         self._owner = f"{socket.gethostname()}/{me.pid}/{me.create_time()}"
         self._wall = wall
@@ -64,6 +66,7 @@ class Reconciler:
             else:
                 self._failing.pop("reconciler", None)
             stop.wait(interval)
+        self._courier.close()
         if self._token is not None:
             with self._container.store.begin() as tx:
                 self._container.store.leases.release(tx, LEASE, self._token)
@@ -80,6 +83,7 @@ class Reconciler:
     def tick(self) -> None:
         """One pass over jobs and models; a model that fails does not hold up the others."""
         self._runner.tick()
+        self._courier.tick()
         for model in self._container.models():
             try:
                 self.reconcile(model)

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from holdfast.errors import ConflictError, NotFoundError
 from holdfast.loop.container import Container, replace
+from holdfast.loop.notices import release_told
 from holdfast.records import Arm, Release, ReleaseState, Route
 
 MOVING = (ReleaseState.PENDING, ReleaseState.SHADOW, ReleaseState.CANARY)
@@ -65,9 +66,10 @@ class Router:
         return route
 
     def save(self, tx: Connection, release: Release, kind: str, actor: str, text: str) -> None:
-        """Writes a release with its event."""
+        """Writes a release with its event, and what people are to be told of it."""
         self._store.releases.save(tx, release)
         self.event(tx, kind, release.model, actor, text, release=release.to_dict())
+        release_told(self._container, tx, release)
 
     def event(
         self, tx: Connection, kind: str, model: str, actor: str, sentence: str, **body: object

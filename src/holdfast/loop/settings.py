@@ -23,6 +23,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         database_url: SQLAlchemy URL of the metadata (``HOLDFAST_DATABASE_URL``).
         tracking_uri: MLflow's (``MLFLOW_TRACKING_URI``).
         control_url: where the control plane answers (``HOLDFAST_CONTROL_URL``).
+        public_url: where people reach the dashboard, for links (``HOLDFAST_PUBLIC_URL``).
         token: bearer token that clients send and servers ask for (``HOLDFAST_TOKEN``).
         clock: file of a rehearsal's time (``HOLDFAST_CLOCK``); the machine's time without it.
     """
@@ -31,6 +32,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_url: str
     tracking_uri: str
     control_url: str | None = None
+    public_url: str | None = None
     token: str | None = None
     clock: str | None = None
 
@@ -47,6 +49,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "HOLDFAST_DATABASE_URL": self.database_url,
             "MLFLOW_TRACKING_URI": self.tracking_uri,
             "HOLDFAST_CONTROL_URL": self.control_url,
+            "HOLDFAST_PUBLIC_URL": self.public_url,
             "HOLDFAST_TOKEN": self.token,
             "HOLDFAST_CLOCK": self.clock,
         }
@@ -69,6 +72,7 @@ def load_settings(project: Path, environ: Mapping[str, str] | None = None) -> Se
         database_url=env.get("HOLDFAST_DATABASE_URL") or f"sqlite:///{home / 'holdfast.db'}",
         tracking_uri=env.get("MLFLOW_TRACKING_URI") or f"sqlite:///{home / 'mlflow.db'}",
         control_url=env.get("HOLDFAST_CONTROL_URL") or None,
+        public_url=env.get("HOLDFAST_PUBLIC_URL") or None,
         token=_token(env.get("HOLDFAST_TOKEN") or None),
         clock=env.get("HOLDFAST_CLOCK") or None,
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import msgspec
+from sqlalchemy import Connection
 
 from holdfast.errors import NotFoundError
 from holdfast.loop.container import SERVER_SILENCE, Container
@@ -15,6 +16,8 @@ from holdfast.records import (
     Event,
     Incident,
     Job,
+    Notification,
+    NotificationState,
     Record,
     Release,
     Route,
@@ -37,6 +40,7 @@ class ModelStatus(Record, frozen=True, kw_only=True):
         predictions: rows answered in the last 24 hours.
         recorded_until: prediction time up to which everything was drained into the log.
         recorder: of this home.
+        undelivered: messages that failed so far, and those given up in the last week.
     """
 
     model: str
@@ -50,6 +54,7 @@ class ModelStatus(Record, frozen=True, kw_only=True):
     predictions: int
     recorded_until: datetime | None
     recorder: RecorderState | None = None
+    undelivered: tuple[Notification, ...] = ()
 
     def lines(self) -> Iterator[str]:
         """The status as text."""
@@ -79,6 +84,10 @@ class ModelStatus(Record, frozen=True, kw_only=True):
             yield f"  OPEN INCIDENT {incident.id} since {incident.opened_at:%Y-%m-%d %H:%M}: " + (
                 incident.title
             )
+        for one in self.undelivered:
+            waits = one.state == NotificationState.WAITING
+            what = f"is tried again at {one.due_at:%H:%M:%S}" if waits else "was given up"
+            yield f"  NOT TOLD to {one.channel}, {what}: {one.title}; {one.said}"
 
 
 class VersionRow(Record, frozen=True, kw_only=True):
@@ -168,6 +177,7 @@ def status_of(container: Container, model: str) -> ModelStatus:
         )
         jobs = store.jobs.active(tx, model)
         incidents = store.incidents.list(tx, model, open_only=True)
+        undelivered = _undelivered(container, tx, model)
     live = None if route is None else container.version_record(model, route.champion.version)
     answered = _answered(container, model, now - timedelta(days=1), now)
     return ModelStatus(
@@ -182,6 +192,18 @@ def status_of(container: Container, model: str) -> ModelStatus:
         predictions=sum(answered.values()),
         recorded_until=container.recorded_until(),
         recorder=recorder_state(container),
+        undelivered=undelivered,
+    )
+
+
+def _undelivered(container: Container, tx: Connection, model: str) -> tuple[Notification, ...]:
+    since = container.wall() - timedelta(days=7)
+    states = (NotificationState.WAITING, NotificationState.GIVEN_UP)
+    found = container.store.notifications.list(tx, model, states=states, limit=20)
+    return tuple(
+        one
+        for one in found
+        if (one.said if one.state == NotificationState.WAITING else one.due_at > since)
     )
 
 

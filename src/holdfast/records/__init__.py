@@ -1,6 +1,6 @@
 """The immutable facts of the loop, one file per noun."""
 
-from holdfast.records.base import Record, digest
+from holdfast.records.base import Record, digest, learn
 from holdfast.records.bundle import Artefact, BundleManifest, RecordPolicy
 from holdfast.records.dataset import Breach, ColumnContract, Contract, DataFile, DatasetVersion
 from holdfast.records.decision import Action, Decision
@@ -8,6 +8,14 @@ from holdfast.records.event import Event
 from holdfast.records.finding import Finding, FindingKind
 from holdfast.records.incident import Incident
 from holdfast.records.job import Job, JobState
+from holdfast.records.notification import (
+    Fact,
+    Notification,
+    NotificationEvent,
+    NotificationState,
+    Severity,
+    notification_id,
+)
 from holdfast.records.prediction import Label, PredictionBatch, Role
 from holdfast.records.release import Evidence, Release, ReleaseState, Step, Transition
 from holdfast.records.route import Arm, Route, ServerReport
@@ -20,8 +28,11 @@ from holdfast.records.version import Version
 __all__ = [
     "Action", "Arm", "Artefact", "Bins", "Breach", "BundleManifest", "Check", "CodeVersion",
     "ColumnContract", "ColumnSummary", "ColumnType", "Contract", "DataFile", "DatasetVersion",
-    "Decision", "Event", "Evidence", "Field", "Finding", "FindingKind", "Incident", "Job",
-    "JobState", "Label", "Metric", "Outcome", "PredictionBatch", "Record", "RecordPolicy",
-    "Reference", "Release", "ReleaseState", "Role", "Route", "Run", "ServerReport", "Signature",
-    "Step", "Summary", "Transition", "Verdict", "Version", "digest",
+    "Decision", "Event", "Evidence", "Fact", "Field", "Finding", "FindingKind", "Incident", "Job",
+    "JobState", "Label", "Metric", "Notification", "NotificationEvent", "NotificationState",
+    "Outcome", "PredictionBatch", "Record", "RecordPolicy", "Reference", "Release", "ReleaseState",
+    "Role", "Route", "Run", "ServerReport", "Severity", "Signature", "Step", "Summary",
+    "Transition", "Verdict", "Version", "digest", "notification_id",
 ]  # fmt: skip
+
+learn()

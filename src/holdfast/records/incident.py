@@ -8,7 +8,13 @@ from holdfast.records.base import Record, Time
 
 
 class Incident(Record, frozen=True, kw_only=True):
-    """Findings, decisions and actions, until closed."""
+    """Findings, decisions and actions, until closed.
+
+    Args:
+        acknowledged_by: who said that he looks after it.
+        troubles: kinds of what pages, and actions that people must know of, so far: when one is
+            added, the incident got worse.
+    """
 
     id: str
     model: str
@@ -21,3 +27,5 @@ class Incident(Record, frozen=True, kw_only=True):
     closed_because: str = ""
     findings: tuple[str, ...] = ()
     decisions: tuple[str, ...] = ()
+    acknowledged_by: str = ""
+    troubles: tuple[str, ...] = ()

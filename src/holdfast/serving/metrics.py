@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import prometheus_client
@@ -31,11 +32,12 @@ class Metrics:
         registry = self.registry = _Registry(self.settle)
         self._notes: deque[_Note] = deque()
         self._timed = False
-        self._requests = Counter(
+        counter = partial(Counter, registry=registry)
+        gauge = partial(Gauge, registry=registry)
+        self._requests = counter(
             "holdfast_requests",
             "Scoring requests answered",
             ("model", "version", "contract", "code"),
-            registry=registry,
         )
         self._seconds = Histogram(
             "holdfast_request_seconds",
@@ -44,83 +46,65 @@ class Metrics:
             buckets=_BUCKETS,
             registry=registry,
         )
-        self._rows = Counter(
-            "holdfast_rows", "Rows answered", ("model", "version"), registry=registry
+        self._rows = counter("holdfast_rows", "Rows answered", ("model", "version"))
+        self.in_flight = gauge(
+            "holdfast_in_flight", "Requests being answered", multiprocess_mode="sum"
         )
-        self.in_flight = Gauge(
-            "holdfast_in_flight",
-            "Requests being answered",
-            registry=registry,
-            multiprocess_mode="sum",
-        )
-        self.shadow_dropped = Counter(
-            "holdfast_shadow_dropped",
-            "Requests that no shadow scored, because it was too slow",
-            ("model",),
-            registry=registry,
-        )
-        self.shadow_failed = Counter(
-            "holdfast_shadow_failed",
-            "Requests that a shadow failed to score",
-            ("model", "version"),
-            registry=registry,
-        )
-        self.spool_lost = Counter(
-            "holdfast_spool_lost", "Requests that could not be recorded", registry=registry
-        )
-        self._spool_bytes = Gauge(
-            "holdfast_spool_bytes",
-            "Bytes in the spool, of all writers of this server",
-            registry=registry,
-            multiprocess_mode="max",
-        )
-        self._spool_healthy = Gauge(
-            "holdfast_spool_healthy",
-            "1 while predictions can be recorded, else 0",
-            registry=registry,
-            multiprocess_mode="min",
-        )
-        self.route_epoch = Gauge(
-            "holdfast_route_epoch",
-            "Epoch of the route being served",
-            ("model",),
-            registry=registry,
-            multiprocess_mode="min",
-        )
-        self.loads = Counter(
-            "holdfast_model_loads", "Versions loaded", ("model",), registry=registry
-        )
-        self.load_failed = Counter(
-            "holdfast_model_load_failed",
-            "Versions that could not be loaded, by the code of the error",
-            ("model", "reason"),
-            registry=registry,
-        )
-        self.evictions = Counter(
-            "holdfast_model_evictions",
-            "Models that left memory to make room for others",
-            ("model",),
-            registry=registry,
-        )
-        self.models_loaded = Gauge(
-            "holdfast_models_loaded",
-            "Models in memory",
-            registry=registry,
-            multiprocess_mode="livesum",
-        )
-        self.models_bytes = Gauge(
-            "holdfast_models_bytes",
-            "Bytes that the models in memory take",
-            registry=registry,
-            multiprocess_mode="livesum",
-        )
-        self._refused = Counter(
+        self._refused = counter(
             "holdfast_refused",
             "Requests and connections ended before a model saw them: load, deadlines, no HTTP",
             ("reason",),
-            registry=registry,
         )
+        self.shadow_dropped = counter(
+            "holdfast_shadow_dropped",
+            "Requests that no shadow scored, because it was too slow",
+            ("model",),
+        )
+        self.shadow_failed = counter(
+            "holdfast_shadow_failed",
+            "Requests that a shadow failed to score",
+            ("model", "version"),
+        )
+        self.spool_lost = counter("holdfast_spool_lost", "Requests that could not be recorded")
+        self._spool_bytes = gauge(
+            "holdfast_spool_bytes",
+            "Bytes in the spool, of all writers of this server",
+            multiprocess_mode="max",
+        )
+        self._spool_healthy = gauge(
+            "holdfast_spool_healthy",
+            "1 while predictions can be recorded, else 0",
+            multiprocess_mode="min",
+        )
+        self._models(counter, gauge)
         self.in_flight.set(0)
+
+    def _models(self, counter: Callable[..., Counter], gauge: Callable[..., Gauge]) -> None:
+        self.route_epoch = gauge(
+            "holdfast_route_epoch",
+            "Epoch of the route being served",
+            ("model",),
+            multiprocess_mode="min",
+        )
+        self.loads = counter("holdfast_model_loads", "Versions loaded", ("model",))
+        self.load_failed = counter(
+            "holdfast_model_load_failed",
+            "Versions that could not be loaded, by the code of the error",
+            ("model", "reason"),
+        )
+        self.evictions = counter(
+            "holdfast_model_evictions",
+            "Models that left memory to make room for others",
+            ("model",),
+        )
+        self.models_loaded = gauge(
+            "holdfast_models_loaded", "Models in memory", multiprocess_mode="livesum"
+        )
+        self.models_bytes = gauge(
+            "holdfast_models_bytes",
+            "Bytes that the models in memory take",
+            multiprocess_mode="livesum",
+        )
 
     def request(self, model: str, version: int, contract: str, code: int, seconds: float) -> None:
         """Notes one scoring request. ``model`` must be a name of ours, never the caller's."""

@@ -6,6 +6,7 @@ from holdfast.spec.types import (
     Gate,
     Model,
     Monitor,
+    Notify,
     Recording,
     Release,
     Retrain,
@@ -13,11 +14,12 @@ from holdfast.spec.types import (
     Serve,
     Spec,
     Task,
+    Topic,
 )  # fmt: skip
 from holdfast.spec.units import format_duration, parse_duration, parse_size
 
 __all__ = [
-    "FILE_NAME", "Data", "Gate", "Model", "Monitor", "Recording", "Release", "Retrain", "Section",
-    "Serve", "Spec", "Task", "format_duration", "load_spec", "parse_duration", "parse_size",
-    "parse_spec",
+    "FILE_NAME", "Data", "Gate", "Model", "Monitor", "Notify", "Recording", "Release", "Retrain",
+    "Section", "Serve", "Spec", "Task", "Topic", "format_duration", "load_spec",
+    "parse_duration", "parse_size", "parse_spec",
 ]  # fmt: skip

@@ -12,11 +12,15 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 
 from holdfast.errors import SpecError
+from holdfast.spec.channels import channel_faults
 from holdfast.spec.types import Section, Spec
 from holdfast.spec.units import parse_duration, parse_size
 
 FILE_NAME = "holdfast.toml"
 OBJECT_STORES = ("s3://", "gs://", "az://")
+# msgspec learns a class on first use, and two threads that make it learn the same at once crash the
+# interpreter. While this module is imported there is only one.
+msgspec.json.Decoder(Spec)
 _SIZES = {"model.memory", "gate.max_size", "serve.spool_limit", "record.sample_above"}
 
 
@@ -75,13 +79,26 @@ def _check(raw: Mapping[str, Any], kind: type[Section], path: str, file: Path) -
             near = difflib.get_close_matches(key, known, n=1)
             fix = f"Did you mean '{near[0]}'?" if near else f"Known here: {', '.join(known)}."
             raise SpecError("spec.unknown_key", f"{file}: there is no '{where}'", fix)
-        inner = hints[key]
-        if isinstance(inner, type) and issubclass(inner, Section):
-            if not isinstance(value, Mapping):
+        for inner, table, place in _tables(hints[key], value, where):
+            if not isinstance(table, Mapping):
+                head = f"[{where}]" if place == where else f"[[{key}]]"
                 raise SpecError(
-                    "spec.wrong_type", f"{file}: '{where}' must be a table", f"Write [{where}]."
+                    "spec.wrong_type", f"{file}: '{place}' must be a table", f"Write {head}."
                 )
-            _check(value, inner, where, file)
+            _check(table, inner, place, file)
+
+
+def _tables(hint: Any, value: Any, where: str) -> Iterator[tuple[type[Section], Any, str]]:
+    """The table that a key must be, or each table of a list of them, with its path."""
+    inner = (get_args(hint) or (hint,))[0]
+    if not (isinstance(inner, type) and issubclass(inner, Section)):
+        return
+    if inner is hint:
+        yield inner, value, where
+    elif isinstance(value, list):
+        yield from ((inner, table, f"{where}[{n}]") for n, table in enumerate(value))
+    else:
+        yield inner, None, f"{where}[0]"
 
 
 def _durations(raw: Mapping[str, Any], kind: type[Section], path: str, file: Path) -> Any:
@@ -91,8 +108,12 @@ def _durations(raw: Mapping[str, Any], kind: type[Section], path: str, file: Pat
         where = f"{path}.{key}" if path else key
         hint = get_type_hints(kind)[key]
         try:
-            if isinstance(hint, type) and issubclass(hint, Section):
-                value = _durations(value, hint, where, file)
+            tables = [
+                _durations(table, inner, place, file)
+                for inner, table, place in _tables(hint, value, where)
+            ]
+            if tables:
+                value = tables if isinstance(value, list) else tables[0]
             elif isinstance(value, str) and timedelta in (hint, *get_args(hint)):
                 value = parse_duration(value)
             elif isinstance(value, str) and where in _SIZES:
@@ -122,6 +143,7 @@ def _check_meaning(spec: Spec, file: Path) -> None:
         *_slice_faults(spec),
         *_policy_faults(spec),
         *_recording_faults(spec),
+        *channel_faults(spec.notify),
     ):
         raise SpecError("spec.wrong_value", f"{file}: '{where}': {message}", fix)
 

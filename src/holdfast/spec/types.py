@@ -16,6 +16,7 @@ Task = Literal["binary", "multiclass", "regression"]
 Strategy = Literal["direct", "shadow", "canary"]
 Approval = Literal["none", "one", "two"]
 Trigger = Literal["drift", "new_data", "code", "schedule"]
+Topic = Literal["page", "alert", "approval", "release"]
 
 Fraction = Annotated[float, Meta(gt=0, lt=1)]
 NonNegative = Annotated[float, Meta(ge=0)]
@@ -180,6 +181,53 @@ class Recording(Section, frozen=True, kw_only=True):
     ] = "64KiB"
 
 
+class Notify(Section, frozen=True, kw_only=True):
+    """``[[notify]]``: one channel that tells people; repeat the table for more."""
+
+    kind: Annotated[Name, about("webhook, slack, email, pagerduty, github, or one of a plug-in")]
+    name: Annotated[Name | None, about("name of the channel; its kind by default")] = None
+    on: Annotated[
+        tuple[Topic, ...],
+        Meta(min_length=1),
+        about("what it tells: incidents that page or only alert, approvals, releases that ended"),
+    ] = ("page", "approval", "release")
+    url: Annotated[str | None, about("where it is sent; of Slack it is a secret")] = None
+    secret: Annotated[str | None, about("$VARIABLE: signs a webhook, as whsec_ and base64")] = None
+    key: Annotated[str | None, about("$VARIABLE: PagerDuty's integration key")] = None
+    token: Annotated[str | None, about("$VARIABLE: GitHub's token, to read and write issues")] = (
+        None
+    )
+    repository: Annotated[str | None, about("owner/name on GitHub")] = None
+    issue: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        about("comment on this issue; otherwise one is opened a story"),
+    ] = None
+    host: Annotated[str | None, about("mail server")] = None
+    port: Annotated[
+        Annotated[int, Meta(ge=1, le=65535)] | None,
+        about("its port; 587, 465 with tls, 25 with none"),
+    ] = None
+    security: Annotated[
+        Literal["starttls", "tls", "none"], about("how the mail server is spoken to")
+    ] = "starttls"
+    user: Annotated[str | None, about("login at the mail server")] = None
+    password: Annotated[str | None, about("$VARIABLE: password at the mail server")] = None
+    sender: Annotated[str | None, about("address the mail comes from")] = None
+    to: Annotated[tuple[str, ...], about("addresses the mail goes to")] = ()
+    ca: Annotated[
+        str | None, about("PEM file of the authority to trust, when it is not a public one")
+    ] = None
+    timeout: Annotated[timedelta, about("longest that one attempt may take, at most 30s")] = (
+        timedelta(seconds=10)
+    )
+    give_up: Annotated[timedelta, about("how long delivery is tried")] = timedelta(days=1)
+
+    @property
+    def channel(self) -> str:
+        """The name, or else the kind."""
+        return self.name or self.kind
+
+
 class Spec(Section, frozen=True, kw_only=True):
     """One model, declared. ``root`` is the folder of the file; paths are relative to it."""
 
@@ -191,4 +239,5 @@ class Spec(Section, frozen=True, kw_only=True):
     retrain: Retrain = msgspec.field(default_factory=Retrain)
     serve: Serve = msgspec.field(default_factory=Serve)
     record: Recording = msgspec.field(default_factory=Recording)
+    notify: tuple[Notify, ...] = ()
     root: Path = Path()

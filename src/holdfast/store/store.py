@@ -16,6 +16,7 @@ from holdfast.store.jobs import Jobs
 from holdfast.store.leases import Leases
 from holdfast.store.looks import Looks
 from holdfast.store.models import Models
+from holdfast.store.notifications import Notifications
 from holdfast.store.releases import Releases
 from holdfast.store.routes import Routes
 from holdfast.store.servers import Servers
@@ -49,6 +50,7 @@ class Store:
         self.jobs = Jobs()
         self.events = Events()
         self.looks = Looks()
+        self.notifications = Notifications()
         self.leases = Leases()
 
     def begin(self) -> AbstractContextManager[Connection]:

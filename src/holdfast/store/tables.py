@@ -217,6 +217,18 @@ looks = Table(
     _record(),
 )
 
+notifications = Table(
+    "notifications",
+    metadata,
+    _text("id", primary_key=True),
+    _model(),
+    _text("channel"),
+    _text("state"),
+    _time("created_at"),
+    _record(),
+    Index(None, "state", "created_at"),
+)
+
 leases = Table(
     "leases",
     metadata,
