@@ -63,6 +63,13 @@ start() {
     fail "the engine did not start"
 }
 
+# Where this machine gets bookworm from.
+mirror() {
+    local site
+    site=$(apt-get indextargets --format '$(SITE) $(CODENAME)' | awk '$2 == "bookworm" { print $1; exit }')
+    echo "${HOLDFAST_DEBIAN_MIRROR:-${site:?no source of bookworm: name one in HOLDFAST_DEBIAN_MIRROR}}"
+}
+
 make_base() {
     local made
     running || fail "it is not running; run: scripts/docker.sh start"
@@ -71,7 +78,7 @@ make_base() {
         made=$(mktemp -d "${TMPDIR:-/tmp}/holdfast-base.XXXXXX")
         say "making $base with debootstrap (once)"
         debootstrap --variant=minbase --include=ca-certificates,python3,python3-pip,python3-venv \
-            bookworm "$made/root" "${HOLDFAST_DEBIAN_MIRROR:-http://deb.debian.org/debian}" >"$made/log" 2>&1 ||
+            bookworm "$made/root" "$(mirror)" >"$made/log" 2>&1 ||
             { tail -n 20 "$made/log" >&2; fail "debootstrap failed"; }
         ln -s /usr/bin/python3 "$made/root/usr/local/bin/python"
         rm -rf "$made"/root/var/cache/apt/archives/*.deb "$made"/root/var/lib/apt/lists/*
