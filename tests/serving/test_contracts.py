@@ -18,12 +18,16 @@ from typing import Any, NamedTuple
 import grpc
 import msgspec
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from holdfast.serving.app import create_app
 from holdfast.serving.limits import Limits
+from holdfast.serving.platforms import Platform
 from holdfast.serving.rpc.port import GrpcPort
 from holdfast.serving.rpc.protocol import SERVICE, message
 
@@ -34,6 +38,7 @@ TYPES = {
     "since": "BYTES", "key": "BYTES",
 }  # fmt: skip
 PACKED = {"FP64": "<f8", "INT64": "<i8", "BOOL": "?"}
+ARROW = {"FP64": pa.float64(), "INT64": pa.int64(), "BOOL": pa.bool_(), "BYTES": pa.string()}
 CONTENTS = {
     "FP64": "fp64_contents", "INT64": "int64_contents", "BOOL": "bool_contents",
     "BYTES": "bytes_contents",
@@ -267,10 +272,42 @@ async def grpc_raw(service: Service, table: Table) -> Outcome:
     return Outcome(200, np.frombuffer(response.raw_output_contents[0], "<f8").tolist())
 
 
+async def lines(service: Service, table: Table) -> Outcome:
+    body = b"\n".join(encode(row) for row in rows_of(table))
+    return await _rows(service, "/invocations", body, content_type="application/jsonlines")
+
+
+async def azure(service: Service, table: Table) -> Outcome:
+    data = [list(row.values()) for row in rows_of(table)]
+    return await _rows(service, "/score", {"input_data": {"columns": list(table), "data": data}})
+
+
+async def azure_records(service: Service, table: Table) -> Outcome:
+    return await _rows(service, "/score", {"data": rows_of(table)})
+
+
+async def vertex(service: Service, table: Table) -> Outcome:
+    return await _rows(service, "/predict", {"instances": rows_of(table)})
+
+
+async def parquet(service: Service, table: Table) -> Outcome:
+    columns = {}
+    for name, column in table.items():
+        kind = datatype(name, column, plain=True)
+        if kind == "INT64" and any(c is not None and not -(2**63) <= c < 2**63 for c in column):
+            raise Inexpressible("no type of Arrow's holds it")
+        cells = [None if c is None else float(c) for c in column] if kind == "FP64" else column
+        columns[name] = pa.array(cells, ARROW[kind])
+    file = io.BytesIO()
+    pq.write_table(pa.table(columns), file)
+    kind = "application/vnd.apache.parquet"
+    return await _rows(service, "/invocations", file.getvalue(), content_type=kind)
+
+
 Send = Callable[[Service, Table], Awaitable[Outcome]]
 CONTRACTS: tuple[Send, ...] = (
     records, split, instances, positional, inputs, csv_text, v1_instances, v1_inputs, v2_json,
-    v2_nested, v2_binary, grpc_typed, grpc_raw,
+    v2_nested, v2_binary, grpc_typed, grpc_raw, lines, azure, azure_records, vertex, parquet,
 )  # fmt: skip
 
 
@@ -294,6 +331,8 @@ async def ask(service: Service, send: Send, table: Table) -> Outcome | None:
 def ask_all(toys: Any) -> Iterator[Callable[[Table], dict[str, Outcome]]]:
     async def begin() -> Service:
         stand = toys.Stand(Limits(rows=MOST))
+        vertex_ai = Platform(name="vertex", predict="/predict", health="/live")
+        stand.app = create_app(stand.server, platform=vertex_ai)
         await stand.live("regression")
         port = GrpcPort(stand.app, stand.server, "127.0.0.1:0")
         await port.start()
