@@ -12,7 +12,7 @@ python=".venv/bin/python"
 
 targets=("$@")
 if [ "${#targets[@]}" -eq 0 ]; then
-    targets=(mlflow_json v1_json v2_json v2_binary csv packed segment http)
+    targets=(mlflow_json v1_json v2_json v2_binary csv json_lines vertex azure grpc packed segment http)
 fi
 for target in "${targets[@]}"; do
     echo "--- $target"

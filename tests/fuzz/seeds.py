@@ -10,10 +10,16 @@ from pathlib import Path
 
 from holdfast.recording import segments
 from holdfast.records.prediction import PredictionBatch
+from holdfast.serving.rpc.protocol import message
 
 HERE = Path(__file__).parent / "seeds"
 ROW = {"a": 1.5, "b": 2, "n": None, "w": 7, "f": True, "s": "Oslo", "t": "2024-05-01T10:00:00Z"}
 TYPES = {"a": "FP64", "b": "FP32", "n": "INT64", "w": "UINT8", "f": "BOOL", "s": "BYTES"}
+CONTENTS = {
+    "FP64": "fp64_contents", "FP32": "fp32_contents", "INT64": "int64_contents",
+    "UINT8": "uint_contents", "BOOL": "bool_contents", "BYTES": "bytes_contents",
+}  # fmt: skip
+PACKED = {"FP64": "<d", "FP32": "<f", "INT64": "<q", "UINT8": "<B", "BOOL": "?"}
 
 
 def _tensors() -> list[dict[str, object]]:
@@ -39,6 +45,23 @@ def _binary() -> bytes:
     return json.dumps({"inputs": heads}).encode() + b"\n" + b"".join(raw.values())
 
 
+def _message(*, raw: bool) -> bytes:
+    request = message("ModelInferRequest")(model_name="m", id="1")
+    for name, value in ROW.items():
+        kind = {**TYPES, "t": "BYTES"}[name]
+        if value is None:
+            kind, value = "FP64", float("nan")
+        tensor = request.inputs.add(name=name, datatype=kind, shape=[1])
+        cell = str(value).encode() if kind == "BYTES" else value
+        if not raw:
+            getattr(tensor.contents, CONTENTS[kind]).append(cell)
+        elif kind == "BYTES":
+            request.raw_input_contents.append(struct.pack("<I", len(cell)) + cell)
+        else:
+            request.raw_input_contents.append(struct.pack(PACKED[kind], cell))
+    return bytes(request.SerializeToString())
+
+
 def _segment() -> bytes:
     batch = PredictionBatch(
         request="p", model="m", version=1, epoch=1, at=0.0, role="live", names=("a",),
@@ -59,10 +82,18 @@ def main() -> None:
         "mlflow_json/columns": {"inputs": {name: [value] for name, value in ROW.items()}},
         "v1_json/instances": {"instances": [ROW, ROW]},
         "v1_json/lists": {"instances": [list(ROW.values())]},
+        "vertex/instances": {"instances": [ROW], "parameters": {}},
+        "azure/split": {"input_data": split},
+        "azure/data": {"data": [ROW]},
         "v2_json/tensors": {"id": "1", "inputs": _tensors(), "outputs": [{"name": "prediction"}]},
     }
     plain = {name: json.dumps(form).encode() for name, form in forms.items()}
     plain["v2_binary/tensors"] = _binary()
+    plain["grpc/contents"] = _message(raw=False)
+    plain["grpc/raw"] = _message(raw=True)
+    plain["json_lines/rows"] = b"\n".join(
+        json.dumps(row).encode() for row in (ROW, list(ROW.values()))
+    )
     line = ",".join(str(value) for value in ROW.values()).replace("None", "")
     plain["csv/row"] = (",".join(ROW) + "\n" + line + "\n").encode()
     plain["packed/gzip"] = gzip.compress(b"{}" * 20, mtime=0)

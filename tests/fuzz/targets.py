@@ -7,6 +7,7 @@ understood and what came of them is sound; anything else it lets fall is a findi
 from __future__ import annotations
 
 import asyncio
+import atexit
 import socket
 import tempfile
 from collections.abc import Callable
@@ -19,14 +20,17 @@ from holdfast.errors import DataError, RequestError
 from holdfast.recording import segments
 from holdfast.records import Field, Signature
 from holdfast.records.prediction import PredictionBatch
-from holdfast.serving import invocations, v1, v2
+from holdfast.serving import clouds, invocations, v1, v2
 from holdfast.serving.connections import Connections
 from holdfast.serving.converter import Converter, Rows
 from holdfast.serving.csv_rows import read_csv
 from holdfast.serving.http import http_config
+from holdfast.serving.json_lines import read_lines
 from holdfast.serving.limits import Limits
 from holdfast.serving.protocol import HttpProtocol
 from holdfast.serving.requests import Request, Response, unpack
+from holdfast.serving.rpc.messages import read_request
+from holdfast.serving.rpc.protocol import DecodeError, message
 
 LIMIT = 50
 UNPACKED = 4096
@@ -115,6 +119,30 @@ def csv(data: bytes) -> None:
     _refusable(lambda: read_csv(data, CONVERTER))
 
 
+def json_lines(data: bytes) -> None:
+    """Rows as JSON lines."""
+    _refusable(lambda: read_lines(data, CONVERTER))
+
+
+def vertex(data: bytes) -> None:
+    """Vertex AI's body."""
+    _refusable(lambda: clouds.read_vertex(data, CONVERTER))
+
+
+def azure(data: bytes) -> None:
+    """Azure ML's bodies."""
+    _refusable(lambda: clouds.read_azure(data, CONVERTER))
+
+
+def grpc(data: bytes) -> None:
+    """The message of a gRPC inference; protobuf has taken its bytes apart before we see it."""
+    try:
+        given = message("ModelInferRequest").FromString(data)
+    except DecodeError:
+        return
+    _refusable(lambda: read_request(given, CONVERTER).rows)
+
+
 def packed(data: bytes) -> None:
     """Content-Encoding."""
     for encoding in (b"gzip", b"deflate"):
@@ -183,6 +211,8 @@ async def _echo(scope: Any, receive: Any, send: Any) -> None:
 
 SOCKET = socket.socket()
 LOOP = asyncio.new_event_loop()
+atexit.register(SOCKET.close)
+atexit.register(LOOP.close)
 BOUNDS = Connections(Limits(head=512, headers=8, pipelined=3), most=9)
 CONFIG = http_config(_echo, BOUNDS, grace=1)
 CONFIG.load()
@@ -214,5 +244,18 @@ async def _connection(*parts: bytes) -> None:
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
-    for target in (mlflow_json, v1_json, v2_json, v2_binary, csv, packed, segment, http)
+    for target in (
+        mlflow_json,
+        v1_json,
+        v2_json,
+        v2_binary,
+        csv,
+        json_lines,
+        vertex,
+        azure,
+        grpc,
+        packed,
+        segment,
+        http,
+    )
 }
