@@ -201,7 +201,7 @@ class _Wire(asyncio.Transport):
 
 
 async def _echo(scope: Any, receive: Any, send: Any) -> None:
-    request = Request(scope, receive, Limits())
+    request = Request.of(scope, receive, Limits())
     try:
         body = await request.body()
     except RequestError:

@@ -7,7 +7,8 @@ a framework's request object.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -19,8 +20,8 @@ from holdfast.serving.multimodel import MultiModel
 from holdfast.serving.paths import READ, Paths, Score, Target
 from holdfast.serving.platforms import Platform
 from holdfast.serving.problems import Contract, contract_of, from_error, problem
-from holdfast.serving.protocol import ARRIVED
-from holdfast.serving.requests import Caller, Receive, Request, Response, Scope, Send
+from holdfast.serving.protocol import ARRIVED, BEGUN
+from holdfast.serving.requests import Caller, Headers, Receive, Request, Response, Scope, Send
 from holdfast.serving.server import ModelServer
 from holdfast.serving.tokens import allowed
 
@@ -66,6 +67,10 @@ class Application:
             await send({"type": "websocket.close", "code": 1000})
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = scope.get(BEGUN)
+        if begun is not None:
+            await (await begun).send(send, close=self._server.draining)
+            return
         path: str = scope["path"]
         method: str = scope["method"]
         target = self._paths.find(path)
@@ -80,14 +85,16 @@ class Application:
             allow = ", ".join(target.methods).encode()
             response = response._replace(headers=((b"allow", allow),))
         elif target.act is not None:
-            request = Request(scope, receive, self._server.limits)
+            request = Request.of(scope, receive, self._server.limits)
             response = await self._act(target.contract, target.act, request)
         elif target.answer is not None and (target.score is None or method in READ):
             response = await self._look(target, target.answer)
             if method == "HEAD":
                 response = response._replace(body=b"")
         else:
-            response = await self._score(target, scope, receive)
+            limits, keep = self._server.limits, self._server.admission
+            request = Request.of(scope, receive, limits, keep)
+            response = await self._score(target, request, scope.get(ARRIVED))
         await response.send(send, close=self._server.draining)
 
     async def _act(self, contract: Contract, act: Score, request: Request) -> Response:
@@ -108,16 +115,28 @@ class Application:
         except HoldfastError as error:
             return from_error(target.contract, error)
 
-    async def _score(self, target: Target, scope: Scope, receive: Receive) -> Response:
+    def direct(
+        self, url: bytes, headers: Headers, body: bytes, arrived: float
+    ) -> Coroutine[Any, Any, Response] | None:
+        """As of :class:`holdfast.serving.protocol.Direct`: rows for a model that is in memory."""
+        server = self._server
+        target = self._paths.scoring(url)
+        if target is None or len(body) > server.limits.body:
+            return None
+        request = Request("POST", url.decode(), headers, server.limits, server.admission, body=body)
+        if not self.allows(request.headers) or server.sleeps(target.name or named(request)):
+            return None
+        return self._score(target, request, arrived)
+
+    async def _score(self, target: Target, request: Request, arrived: float | None) -> Response:
         server, score = self._server, target.score
         assert score is not None
-        request = Request(scope, receive, server.limits, server.admission)
 
         async def handle() -> Response:
             await request.receive()
             return await self.admit(
                 request,
-                scope.get(ARRIVED),
+                arrived,
                 lambda: server.held(target.name or named(request), lambda: score(request)),
             )
 

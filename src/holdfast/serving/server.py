@@ -108,6 +108,13 @@ class ModelServer:
         models = self.platform or bool(self.routes.uses)
         return models and self._spool.healthy and not (self.starting or self.draining)
 
+    def sleeps(self, name: str | None) -> bool:
+        """Whether a model, named as for :meth:`pick`, would have to be loaded first."""
+        routes = self.routes
+        if name is None and len(routes.uses) == 1:
+            name = next(iter(routes.uses))
+        return name in routes.asleep
+
     async def held(self, name: str | None, call: Callable[[], Awaitable[T]]) -> T:
         """Awaits ``call`` with a model in memory: loaded first if it sleeps, and not evicted
         before the call has ended.
