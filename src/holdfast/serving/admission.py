@@ -31,6 +31,7 @@ class Admission:
         self._limits = limits
         self._metrics = metrics
         self._held = 0
+        metrics.watch(lambda: self.in_flight)
 
     def enter(self) -> None:
         """Takes a place; give it back with :meth:`leave`.
@@ -40,7 +41,7 @@ class Admission:
         """
         self.room()
         self.in_flight += 1
-        self._metrics.in_flight.inc()
+        self._metrics.look()
 
     def room(self) -> None:
         """Sees whether there is a place.
@@ -54,7 +55,6 @@ class Admission:
     def leave(self) -> None:
         """Gives the place back."""
         self.in_flight -= 1
-        self._metrics.in_flight.dec()
 
     def deadline(self, arrived: float, asked: bytes | None) -> float:
         """Until when scoring must have begun, in seconds of the monotonic clock.

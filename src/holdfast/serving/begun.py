@@ -21,7 +21,7 @@ class Begun(Generic[T]):
         self._waiting = [waiting]
 
     def __await__(self) -> Generator[Any, Any, T]:
-        return self  # type: ignore[return-value]
+        return self
 
     def __iter__(self) -> Begun[T]:
         return self

@@ -34,6 +34,7 @@ _LINGER = 2.0
 _TCP_INFO = getattr(socket, "TCP_INFO", -1)
 _SINCE = slice(52, 56)  # tcpi_last_data_recv, milliseconds
 _POLLED = 0.02
+_PROMPT = 0.01
 
 
 class Phase(Enum):
@@ -87,6 +88,7 @@ class HttpProtocol(HttpToolsProtocol):
         # A request of which ASGI knows nothing yet, and that it is the first of its stretch.
         self._open = self._first = False
         self._body = b""
+        self._rested = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Takes it, if need be by ending one that does nothing."""
@@ -209,7 +211,7 @@ class HttpProtocol(HttpToolsProtocol):
         """The whole request is here."""
         if self.parser.should_upgrade():
             return
-        arrived = time.monotonic() - self._waited()
+        arrived = self._arrived()
         if self._open:
             if self._answer(arrived):
                 return
@@ -253,13 +255,20 @@ class HttpProtocol(HttpToolsProtocol):
         self._rest()
         return True
 
-    def _waited(self) -> float:
-        """Seconds since the kernel got the last byte: under load the queue is in its buffers."""
+    def _arrived(self) -> float:
+        """When the kernel got the last byte: under load the queue is in its buffers.
+
+        That is asked only where the request may have waited there: not if it came right after the
+        last answer.
+        """
+        now = time.monotonic()
+        if now - self._rested < _PROMPT:
+            return now
         try:
             info: bytes = self._socket.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _SINCE.stop)
         except OSError:
-            return 0.0
-        return int.from_bytes(info[_SINCE], sys.byteorder) / 1000
+            return now
+        return now - int.from_bytes(info[_SINCE], sys.byteorder) / 1000
 
     def on_response_complete(self) -> None:
         """The whole answer was handed to the socket."""
@@ -284,7 +293,8 @@ class HttpProtocol(HttpToolsProtocol):
         limits = self._bounds.limits
         self._phase = self._watched = Phase.IDLE
         paused = self.flow.write_paused
-        self._bounds.watch(self, limits.write_seconds if paused else limits.keep_alive_seconds)
+        seconds = limits.write_seconds if paused else limits.keep_alive_seconds
+        self._rested = self._bounds.watch(self, seconds)
 
     def pause_writing(self) -> None:
         """The caller does not read what he asked for."""
