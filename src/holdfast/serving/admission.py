@@ -13,6 +13,7 @@ import time
 from holdfast.errors import UnavailableError
 from holdfast.serving.limits import Limits
 from holdfast.serving.metrics import Metrics
+from holdfast.serving.requests import Caller
 
 HEADER = b"x-holdfast-timeout-ms"
 _LONGEST = 9  # digits
@@ -42,6 +43,22 @@ class Admission:
         self.room()
         self.in_flight += 1
         self._metrics.look()
+
+    def admit(self, caller: Caller, arrived: float | None) -> None:
+        """Takes a place for a request that is here whole: slow callers keep none from others.
+
+        Args:
+            caller: told until when scoring must have begun.
+            arrived: when its last byte came, on the monotonic clock; now, if that is not known.
+
+        Raises:
+            UnavailableError: when it waited too long, or too many are being answered.
+        """
+        if arrived is None:
+            arrived = time.monotonic()
+        caller.deadline = self.deadline(arrived, caller.headers.get(HEADER))
+        self.check(caller.deadline)
+        self.enter()
 
     def room(self) -> None:
         """Sees whether there is a place.

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
 
 from holdfast.errors import HoldfastError
-from holdfast.serving.admission import HEADER
+from holdfast.serving.direct import BEGUN
 from holdfast.serving.docs import create_docs
 from holdfast.serving.invocations import named
 from holdfast.serving.multimodel import MultiModel
 from holdfast.serving.paths import READ, Paths, Score, Target
 from holdfast.serving.platforms import Platform
 from holdfast.serving.problems import Contract, contract_of, from_error, problem
-from holdfast.serving.protocol import ARRIVED, BEGUN
-from holdfast.serving.requests import Caller, Headers, Receive, Request, Response, Scope, Send
+from holdfast.serving.protocol import ARRIVED
+from holdfast.serving.requests import Headers, Receive, Request, Response, Scope, Send
 from holdfast.serving.server import ModelServer
 from holdfast.serving.tokens import allowed
 
@@ -118,49 +119,47 @@ class Application:
     def direct(
         self, url: bytes, headers: Headers, body: bytes, arrived: float
     ) -> Coroutine[Any, Any, Response] | None:
-        """As of :class:`holdfast.serving.protocol.Direct`: rows for a model that is in memory."""
+        """As of :class:`holdfast.serving.direct.Direct`: rows for a model that is in memory."""
         server = self._server
         target = self._paths.scoring(url)
         if target is None or len(body) > server.limits.body:
             return None
         request = Request("POST", url.decode(), headers, server.limits, server.admission, body=body)
-        if not self.allows(request.headers) or server.sleeps(target.name or named(request)):
+        if not self.allows(request.headers):
+            return None
+        if server.routes.asleep and server.sleeps(target.name or named(request)):
             return None
         return self._score(target, request, arrived)
 
     async def _score(self, target: Target, request: Request, arrived: float | None) -> Response:
-        server, score = self._server, target.score
-        assert score is not None
-
-        async def handle() -> Response:
-            await request.receive()
-            return await self.admit(
-                request,
-                arrived,
-                lambda: server.held(target.name or named(request), lambda: score(request)),
-            )
-
         try:
-            return await self.score(target.contract, handle)
+            return await self.score(target.contract, self._scored(target, request, arrived))
         finally:
             request.close()
 
-    async def score(
-        self, contract: Contract, handle: Callable[[], Awaitable[Response]]
-    ) -> Response:
+    async def _scored(self, target: Target, request: Request, arrived: float | None) -> Response:
+        assert target.score is not None
+        await request.receive()
+        server = self._server
+        server.admission.admit(request, arrived)
+        try:
+            return await server.held(target.name or named(request), partial(target.score, request))
+        finally:
+            server.admission.leave()
+
+    async def score(self, contract: Contract, answer: Awaitable[Response]) -> Response:
         """One scoring request of any contract: counted, and always answered.
 
         Args:
             contract: for the shape of errors and the metrics.
-            handle: reads and answers it.
+            answer: reads it and answers.
         """
         started = time.perf_counter()
         try:
-            response = await handle()
+            response = await answer
         except Exception as error:  # noqa: BLE001 (whatever it is, the caller gets JSON)
             response = from_error(contract, error)
-        server = self._server
-        server.metrics.request(
+        self._server.metrics.request(
             response.model,
             response.version,
             contract,
@@ -168,30 +167,6 @@ class Application:
             time.perf_counter() - started,
         )
         return response
-
-    async def admit(
-        self, caller: Caller, arrived: float | None, call: Callable[[], Awaitable[Response]]
-    ) -> Response:
-        """Only a request that is here whole takes a place: slow callers keep none from others.
-
-        Args:
-            caller: told until when scoring must have begun.
-            arrived: when its last byte came, on the monotonic clock; now, if that is not known.
-            call: answers it.
-
-        Raises:
-            UnavailableError: when it waited too long, or too many are being answered.
-        """
-        admission = self._server.admission
-        admission.enter()
-        try:
-            caller.deadline = admission.deadline(
-                time.monotonic() if arrived is None else arrived, caller.headers.get(HEADER)
-            )
-            admission.check(caller.deadline)
-            return await call()
-        finally:
-            admission.leave()
 
     def allows(self, headers: Mapping[bytes, bytes]) -> bool:
         """Whether the caller has a token, or needs none."""

@@ -78,8 +78,8 @@ def number_block(
         nullable: whether every one of the columns may be null.
 
     Returns:
-        A function from rows to their numbers, as one array and as plain values by column; ``None`` when the
-        columns must be looked at one by one to say what is wrong.
+        A function from rows to their numbers, as one array and as plain values by column; ``None``
+        when the columns must be looked at one by one to say what is wrong.
     """
     order = tuple(names)
     allowed: frozenset[type] = _MAKERS["double"][1] | ({_NULL} if nullable else set())

@@ -43,7 +43,9 @@ async def invocations(
     live = server.pick(name or named(request))
     body = await request.body()
     converter = live.converter
-    if form == "json":
+    if form == "json" and len(body) <= server.limits.inline_bytes:
+        rows = read_json(body, converter)
+    elif form == "json":
         rows = await server.parse(len(body), lambda: read_json(body, converter))
     elif form == "csv":
         rows = await server.parse(len(body), lambda: read_csv(body, converter, header=header))

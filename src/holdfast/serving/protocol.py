@@ -3,9 +3,6 @@
 A head may take so long and be so large; a body must keep coming; an idle connection is closed; so
 is one that leaves its answers unread. What is no HTTP, or could be read as two different requests,
 is refused with a JSON error. Upgrades are not made: the request is answered as it stands.
-
-A request to be scored that comes whole and alone, as nearly all do, is answered at once and in one
-write. Everything else, and what has to wait, goes through ASGI as uvicorn has it.
 """
 
 from __future__ import annotations
@@ -14,22 +11,18 @@ import asyncio
 import socket
 import sys
 import time
-from collections.abc import Coroutine
 from enum import Enum, auto
-from typing import Any, Protocol
+from typing import Any
 
 import httptools
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from holdfast.serving.begun import Begun, begin
 from holdfast.serving.connections import Connections
 from holdfast.serving.problems import contract_of, problem
-from holdfast.serving.requests import Headers, Response
 from holdfast.serving.together import Together
 
 ARRIVED = "holdfast.arrived"
-BEGUN = "holdfast.begun"
 _LINGER = 2.0
 _TCP_INFO = getattr(socket, "TCP_INFO", -1)
 _SINCE = slice(52, 56)  # tcpi_last_data_recv, milliseconds
@@ -48,16 +41,7 @@ class Phase(Enum):
     CLOSED = auto()
 
 
-class Direct(Protocol):
-    """An application that can answer some requests without ASGI."""
-
-    def direct(
-        self, url: bytes, headers: Headers, body: bytes, arrived: float
-    ) -> Coroutine[Any, Any, Response] | None:
-        """The answer to a POST that is here whole; None when ASGI has to see it."""
-
-
-class _RefusedError(Exception):
+class RefusedError(Exception):
     """Raised within the parser's callbacks."""
 
     def __init__(self, status: int, sentence: str, reason: str) -> None:
@@ -66,7 +50,7 @@ class _RefusedError(Exception):
 
 
 _CLOSE = [(b"connection", b"close")]
-_MALFORMED = _RefusedError(400, "this is not valid HTTP", "malformed")
+_MALFORMED = RefusedError(400, "this is not valid HTTP", "malformed")
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -84,10 +68,6 @@ class HttpProtocol(HttpToolsProtocol):
         self._phase = self._watched = Phase.IDLE
         self._chunk = self._head_bytes = 0
         self._socket: Any = None
-        self._direct: Direct | None = self.app if hasattr(self.app, "direct") else None
-        # A request of which ASGI knows nothing yet, and that it is the first of its stretch.
-        self._open = self._first = False
-        self._body = b""
         self._rested = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -113,18 +93,13 @@ class HttpProtocol(HttpToolsProtocol):
             return
         self._chunk = len(data)
         self._head_bytes += self._chunk
-        self._first = True
         try:
             self._feed(data)
-            if self._open:
-                self._hand_over()
             if self._phase is Phase.HEAD and self._head_bytes > self._bounds.limits.head:
                 raise _too_large()
-        except (httptools.HttpParserError, _RefusedError) as error:
-            if self._open:
-                self._open, self._phase = False, Phase.HEAD
-            cause = error if isinstance(error, _RefusedError) else error.__context__
-            self._refuse(*(cause if isinstance(cause, _RefusedError) else _MALFORMED).answer)
+        except (httptools.HttpParserError, RefusedError) as error:
+            cause = error if isinstance(error, RefusedError) else error.__context__
+            self._refuse(*(cause if isinstance(cause, RefusedError) else _MALFORMED).answer)
             return
         if self._phase is not self._watched:
             self._watch()
@@ -159,50 +134,36 @@ class HttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""
-        self.url = self._body = b""
-        self.headers = []
-        self.expect_100_continue = False
+        super().on_message_begin()
+        self._begin_head()
+
+    def _begin_head(self) -> None:
         self._phase = Phase.HEAD
         self._watched = Phase.IDLE
         self._head_bytes = 0
 
     def on_headers_complete(self) -> None:
-        """Checks the head."""
+        """Checks the head; then the application gets the request."""
+        if self._check_head():
+            super().on_headers_complete()
+            self._phase = Phase.BODY
+            if self._bounds.draining:
+                self.cycle.keep_alive = False
+
+    def _check_head(self) -> bool:
+        """False when the request has to be read again without its wish for an upgrade."""
         limits = self._bounds.limits
         if len(self.headers) > limits.headers:
-            raise _RefusedError(431, "the request has too many headers", "head")
+            raise RefusedError(431, "the request has too many headers", "head")
         if self._head_bytes + self._chunk > limits.head and self._head_size() > limits.head:
             raise _too_large()
         if len(self.pipeline) >= limits.pipelined:
-            raise _RefusedError(400, "too many requests wait on this connection", "pipelined")
-        if self.parser.should_upgrade():
-            if self.parser.get_method() == b"CONNECT":
-                raise _MALFORMED
-            return
-        self._phase = Phase.BODY
-        self._open = True
-        if not self._first or self._direct is None:
-            self._hand_over()
-
-    def _hand_over(self) -> None:
-        """To the application by way of ASGI, with what there is of the body."""
-        self._open = False
-        url, headers, expects = self.url, self.headers, self.expect_100_continue
-        super().on_message_begin()
-        self.url, self.headers, self.expect_100_continue = url, headers, expects
-        self.scope["headers"] = headers
-        super().on_headers_complete()
-        if self._body:
-            super().on_body(self._body)
-        if self._bounds.draining:
-            self.cycle.keep_alive = False
-
-    def on_body(self, body: bytes) -> None:
-        """Some of the body."""
-        if self._open:
-            self._body += body
-        else:
-            super().on_body(body)
+            raise RefusedError(400, "too many requests wait on this connection", "pipelined")
+        if not self.parser.should_upgrade():
+            return True
+        if self.parser.get_method() == b"CONNECT":
+            raise _MALFORMED
+        return False
 
     def _head_size(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
@@ -211,49 +172,13 @@ class HttpProtocol(HttpToolsProtocol):
         """The whole request is here."""
         if self.parser.should_upgrade():
             return
-        arrived = self._arrived()
-        if self._open:
-            if self._answer(arrived):
-                return
-            self._hand_over()
         super().on_message_complete()
-        self.scope[ARRIVED] = arrived  # type: ignore[literal-required]
+        self.scope[ARRIVED] = self._arrived()  # type: ignore[literal-required]
         self.cycle.more_body = False
         if self.cycle.response_complete:
             self._rest()
         else:
             self._phase = Phase.ANSWER
-
-    def _answer(self, arrived: float) -> bool:
-        """Answers at once; whether that could be done, or at least begun."""
-        parser, self._first = self.parser, False
-        if (
-            self._direct is None
-            or (self.cycle is not None and not self.cycle.response_complete)
-            or self._bounds.draining
-            or self.flow.write_paused
-            or self.expect_100_continue
-            or parser.get_method() != b"POST"
-            or parser.get_http_version() != "1.1"
-            or not parser.should_keep_alive()
-        ):
-            return False
-        answer = self._direct.direct(self.url, self.headers, self._body, arrived)
-        if answer is None:
-            return False
-        response = begin(answer)
-        if isinstance(response, Begun):
-            self._body = b""
-            self._hand_over()
-            self.scope[BEGUN] = response  # type: ignore[literal-required]
-            self.cycle.more_body = False
-            self._phase = Phase.ANSWER
-            return True
-        self._open = False
-        self._together.send(response.raw(self.server_state.default_headers))
-        self.server_state.total_requests += 1
-        self._rest()
-        return True
 
     def _arrived(self) -> float:
         """When the kernel got the last byte: under load the queue is in its buffers.
@@ -381,5 +306,5 @@ class HttpProtocol(HttpToolsProtocol):
             self.transport.write_eof()
 
 
-def _too_large() -> _RefusedError:
-    return _RefusedError(431, "the head of the request is too large", "head")
+def _too_large() -> RefusedError:
+    return RefusedError(431, "the head of the request is too large", "head")

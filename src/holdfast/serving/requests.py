@@ -7,8 +7,8 @@ import re
 import zlib
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from functools import partial
-from math import inf
 from http import HTTPStatus
+from math import inf
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import parse_qsl
 
@@ -53,9 +53,14 @@ class Response(NamedTuple):
     def raw(self, more: Headers = ()) -> bytes:
         """As HTTP/1.1 has it, with more headers."""
         lines = b"".join([b"%b: %b\r\n" % pair for pair in (*more, *self.headers)])
-        return (
-            b"HTTP/1.1 %d %b\r\n%bcontent-type: %b\r\ncontent-length: %d\r\n\r\n%b"
-        ) % (self.status, _PHRASES[self.status], lines, self.kind, len(self.body), self.body)
+        return (b"HTTP/1.1 %d %b\r\n%bcontent-type: %b\r\ncontent-length: %d\r\n\r\n%b") % (
+            self.status,
+            _PHRASES[self.status],
+            lines,
+            self.kind,
+            len(self.body),
+            self.body,
+        )
 
 
 class Caller:
