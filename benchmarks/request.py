@@ -1,4 +1,4 @@
-"""What the time of one scoring request is spent on, without HTTP: each part alone, many times.
+"""What the time of one scoring request is spent on, without the network: each part, many times.
 
 Processor time of one process; the smallest of many short stretches, because other processes only
 ever add to it.
@@ -89,9 +89,12 @@ async def _measure(bundle: Path, options: Options) -> dict[str, list[float]]:
             "answer as JSON": lambda: predictions(answer),
         }
         found = {name: _best(part, options) for name, part in parts.items()}
-        whole = await _whole(create_app(server), body, options)
+        app = create_app(server)
+        config = http_config(app, Connections(Limits(), most=1), grace=1)
+        whole = await _whole(app, body, options)
+        ours = await _http(config, _post("/invocations", body), 1, options)
         await server.close()
-    return {"whole request": whole, **found}
+    return {"whole request with HTTP": ours, "bare ASGI app with HTTP": bare, "by ASGI": whole, **found}
 
 
 def _best(part: Callable[[], Any], options: Options) -> list[float]:
