@@ -10,12 +10,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from tests.serving import conftest as toys
 
 from holdfast.serving.connections import Connections
 from holdfast.serving.http import http_config
 from holdfast.serving.limits import Limits
-
-from . import conftest as toys
 
 
 class Wire(asyncio.Transport):
