@@ -1,4 +1,4 @@
-"""What the time of one scoring request is spent on, without HTTP: each part alone, many times.
+"""What the time of one scoring request is spent on, without the network: each part, many times.
 
 Processor time of one process; the smallest of many short stretches, because other processes only
 ever add to it.
@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -16,9 +18,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import uvicorn
+import uvloop
 from fixture import Project, example
 from options import Options
 from report import Report, Row, Table
+from scoring import one_input
+from uvicorn.server import ServerState
 
 CALLS = 200
 STRETCHES = 60
@@ -36,7 +42,11 @@ def measure(options: Options, work: Path) -> Report:
     """One row of twenty numbers, gradient boosting, as ``dataframe_split``."""
     project = Project(work / "trees", "train_trees")
     project.train()
-    parts = asyncio.run(_measure(project.bundle, options))
+    (work / "model.onnx").write_bytes(one_input(project.estimator()))
+    os.environ["BENCH_ONNX"] = str(work / "model.onnx")
+    sys.path.append(str(Path(__file__).parent / "services"))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        parts = runner.run(_measure(project.bundle, options))
     rows = [Row(name, list(values)) for name, values in parts.items()]
     table = Table(title="one row, gradient boosting", unit="µs of processor", rows=rows)
     note = (
@@ -44,7 +54,7 @@ def measure(options: Options, work: Path) -> Report:
         "that shares its cores the same work takes about twice as long, because caches are cold."
     )
     return Report(
-        name="request", about="One request inside the server, without HTTP.", tables=[table],
+        name="request", about="One request inside the server, without a network.", tables=[table],
         notes=[note],
     )  # fmt: skip
 
@@ -55,7 +65,10 @@ async def _measure(bundle: Path, options: Options) -> dict[str, list[float]]:
     from holdfast.recording.spool import FileSpool
     from holdfast.records import Arm, PredictionBatch, Route
     from holdfast.serving.app import create_app
+    from holdfast.serving.connections import Connections
+    from holdfast.serving.http import http_config
     from holdfast.serving.invocations import read_json
+    from holdfast.serving.limits import Limits
     from holdfast.serving.loader import bundle_loader
     from holdfast.serving.payload import predictions, read_object
     from holdfast.serving.server import Answer, ModelServer
@@ -89,9 +102,81 @@ async def _measure(bundle: Path, options: Options) -> dict[str, list[float]]:
             "answer as JSON": lambda: predictions(answer),
         }
         found = {name: _best(part, options) for name, part in parts.items()}
-        whole = await _whole(create_app(server), body, options)
+        app = create_app(server)
+        config = http_config(app, Connections(Limits(), most=1), grace=1)
+        whole = await _whole(app, body, options)
+        ours = await _http(config, _post("/invocations", body), options)
         await server.close()
-    return {"whole request": whole, **found}
+    bare = uvicorn.Config(
+        "asgi_onnx:app", http="httptools", lifespan="off", log_config=None, access_log=False
+    )
+    return {
+        "whole request, HTTP too": ours,
+        "bare ASGI app, HTTP too": await _http(
+            bare, _post("/predict", json.dumps(row).encode()), options
+        ),
+        "whole request, without HTTP": whole,
+        **found,
+    }
+
+
+def _post(path: str, body: bytes) -> bytes:
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+class _Wire(asyncio.Transport):
+    """A connection without a network: what is sent to it is only looked at."""
+
+    def __init__(self, plain: socket.socket) -> None:
+        super().__init__()
+        self._plain = plain
+        self.answered: Callable[[], None] = lambda: None
+
+    def write(self, data: Any) -> None:
+        if data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 200"):
+            raise RuntimeError(f"answered {data[:40]!r}")
+        if data.endswith(b"}"):
+            self.answered()
+
+    def is_closing(self) -> bool:
+        return False
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self._plain if name == "socket" else default
+
+
+async def _http(config: uvicorn.Config, request: bytes, options: Options) -> list[float]:
+    """As the event loop would call the protocol of a connection; each answer brings a request."""
+    config.load()
+    loop = asyncio.get_running_loop()
+    values = []
+    with socket.socket(socket.AF_UNIX) as plain:
+        wire = _Wire(plain)
+        protocol: Any = config.http_protocol_class(
+            config=config, server_state=ServerState(), app_state={}
+        )
+        protocol.connection_made(wire)
+        for _ in range(options.count(STRETCHES)):
+            done, left = loop.create_future(), CALLS
+
+            def answered(done: asyncio.Future[None] = done) -> None:
+                nonlocal left
+                left -= 1
+                if left:
+                    loop.call_soon(protocol.data_received, request)
+                else:
+                    done.set_result(None)
+
+            wire.answered = answered
+            began = time.process_time()
+            protocol.data_received(request)
+            await done
+            values.append(1e6 * (time.process_time() - began) / CALLS)
+    return [min(values)]
 
 
 def _best(part: Callable[[], Any], options: Options) -> list[float]:

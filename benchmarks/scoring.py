@@ -19,7 +19,7 @@ from processes import PYTHON, call, clean_environment, family, free_port, pss, r
 from report import Report, Row, Table
 
 KINDS = {"trees": "gradient boosting, 100 trees", "linear": "scaler and logistic regression"}
-CONNECTIONS = (1, 8)
+CONNECTIONS = (1, 8, 64)
 WINDOW = 2
 WARM_UP = 1
 TOLERANCE = 1e-4
@@ -169,7 +169,7 @@ def _services(project: Project, work: Path, mlflow: Path | None) -> list[Service
         "BENCH_ESTIMATOR": str(work / "estimator.pkl"), "BENCH_ONNX": str(work / "model.onnx"),
     }  # fmt: skip
     Path(files["BENCH_ESTIMATOR"]).write_bytes(pickle.dumps(estimator))
-    Path(files["BENCH_ONNX"]).write_bytes(_one_input(estimator))
+    Path(files["BENCH_ONNX"]).write_bytes(one_input(estimator))
     truth = {"BENCH_TRUTH": str(_truth_of(estimator, row))}
     env = clean_environment(**files, **truth)
     here = Path(__file__).parent / "services"
@@ -225,7 +225,7 @@ def _truth_of(estimator: Any, row: dict[str, float]) -> float:
     return float(estimator.predict_proba(pd.DataFrame([row]))[0, 1])
 
 
-def _one_input(estimator: Any) -> bytes:
+def one_input(estimator: Any) -> bytes:
     """The model as one would convert it by hand: one matrix in.
 
     skl2onnx fails on scikit-learn 1.9's trees, so the same mending is used as in the product.

@@ -24,10 +24,10 @@ from holdfast.serving import clouds, invocations, v1, v2
 from holdfast.serving.connections import Connections
 from holdfast.serving.converter import Converter, Rows
 from holdfast.serving.csv_rows import read_csv
+from holdfast.serving.direct import DirectProtocol
 from holdfast.serving.http import http_config
 from holdfast.serving.json_lines import read_lines
 from holdfast.serving.limits import Limits
-from holdfast.serving.protocol import HttpProtocol
 from holdfast.serving.requests import Request, Response, unpack
 from holdfast.serving.rpc.messages import read_request
 from holdfast.serving.rpc.protocol import DecodeError, message
@@ -201,7 +201,7 @@ class _Wire(asyncio.Transport):
 
 
 async def _echo(scope: Any, receive: Any, send: Any) -> None:
-    request = Request(scope, receive, Limits())
+    request = Request.of(scope, receive, Limits())
     try:
         body = await request.body()
     except RequestError:
@@ -226,7 +226,7 @@ def http(data: bytes) -> None:
 
 async def _connection(*parts: bytes) -> None:
     wire = _Wire()
-    protocol = HttpProtocol(BOUNDS, CONFIG, server_state=ServerState(), app_state={}, _loop=LOOP)
+    protocol = DirectProtocol(BOUNDS, CONFIG, server_state=ServerState(), app_state={}, _loop=LOOP)
     protocol.connection_made(wire)
     for part in parts:
         if part and not wire.closing:

@@ -139,8 +139,8 @@ class Kept:
         self.batches.append(msgspec.msgpack.decode(msgspec.msgpack.encode(batch), type=type(batch)))
         return True
 
-    async def synced(self) -> bool:
-        return True
+    def synced(self) -> None:
+        return None
 
     def watch(self, tell: Callable[[int, bool], None]) -> None:
         tell(0, self.healthy)

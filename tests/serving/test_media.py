@@ -20,7 +20,7 @@ def request(kind: bytes | None) -> Request:
     async def receive() -> Any:
         raise AssertionError("the body is not needed")
 
-    return Request(scope, receive, Limits())
+    return Request.of(scope, receive, Limits())
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,24 +27,42 @@ if TYPE_CHECKING:
     import polars as pl
 
 Column = NDArray[Any]
-Columns = dict[str, Column]
+Columns = Mapping[str, Column]
 
 
-class Table(dict[str, Column]):
-    """Columns of which those of numbers also lie side by side in one array, for models that take
-    them at once.
+class Table(Mapping[str, Column]):
+    """Columns of which those of numbers lie side by side in one array, for models that take them at
+    once.
 
     Args:
         order: names of the columns in ``block``.
         block: (n, k) float64; the columns of these names are views of it.
+        others: the other columns.
     """
 
-    __slots__ = ("block", "order")
+    __slots__ = ("block", "order", "others")
 
-    def __init__(self, order: tuple[str, ...], block: NDArray[np.float64]) -> None:
-        super().__init__(zip(order, block.T, strict=True))
+    def __init__(
+        self, order: tuple[str, ...], block: NDArray[np.float64], others: dict[str, Column]
+    ) -> None:
         self.order = order
         self.block = block
+        self.others = others
+
+    def __getitem__(self, name: str) -> Column:
+        found = self.others.get(name)
+        if found is not None:
+            return found
+        try:
+            return self.block[:, self.order.index(name)]
+        except ValueError:
+            raise KeyError(name) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return chain(self.order, self.others)
+
+    def __len__(self) -> int:
+        return len(self.order) + len(self.others)
 
 
 def count(columns: Columns) -> int:

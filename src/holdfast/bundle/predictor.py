@@ -77,10 +77,16 @@ class Decoder:
         if task == "binary" and len(classes) == 2:
             classes = (classes[1 - signature.positive], classes[signature.positive])
         self._labels = labels_array(classes)
+        self._single = [self._labels[place : place + 1] for place in range(len(classes))]
 
     def probabilities(self, scores: NDArray[np.generic]) -> Outputs:
         """Outputs of (n, k) class probabilities in the order of ``signature.classes``."""
         if self._task == "binary":
+            if len(scores) == 1:  # one row, as most requests have: without seven calls to NumPy
+                share = float(scores.item(self._positive))
+                if not 0.0 <= share <= 1.0:
+                    share = float(_bounded(scores[:, self._positive])[0])
+                return Outputs(self._single[share >= 0.5], np.array([share]))
             probability = _bounded(scores[:, self._positive])
             return Outputs(self._labels.take(probability >= 0.5), probability)
         probability = _bounded(scores)

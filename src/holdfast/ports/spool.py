@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from holdfast.records import PredictionBatch
@@ -19,13 +19,12 @@ class Spool(Protocol):
         """
         ...
 
-    async def synced(self) -> bool:
-        """Waits until what the caller appended just now survives the loss of power too.
-
-        At once unless that was asked for; many callers share one synchronisation.
+    def synced(self) -> Awaitable[bool] | None:
+        """What to wait for until what the caller appended just now survives the loss of power too.
 
         Returns:
-            False when the disk refused.
+            None unless that was asked for; else False when the disk refused. Many callers share
+            one synchronisation.
         """
         ...
 

@@ -7,7 +7,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -107,14 +107,15 @@ class FileSpool:
             self._lost += 1
             return False
 
-    async def synced(self) -> bool:
-        """With ``"always"``: waits until what was appended just now is on the disk; else at once.
+    def synced(self) -> Awaitable[bool] | None:
+        """With ``"always"``: what to wait for until all that was appended is on the disk.
 
         Returns:
-            False when the disk refused; the record may be logged nevertheless.
+            None without; else False when the disk refused; the record may be logged nevertheless.
         """
-        if self._interval != "always":
-            return True
+        return self._synchronised() if self._interval == "always" else None
+
+    async def _synchronised(self) -> bool:
         loop = asyncio.get_running_loop()
         waiter = Waiter(loop, loop.create_future())
         with self._lock:

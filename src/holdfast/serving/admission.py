@@ -13,6 +13,7 @@ import time
 from holdfast.errors import UnavailableError
 from holdfast.serving.limits import Limits
 from holdfast.serving.metrics import Metrics
+from holdfast.serving.requests import Caller
 
 HEADER = b"x-holdfast-timeout-ms"
 _LONGEST = 9  # digits
@@ -31,6 +32,7 @@ class Admission:
         self._limits = limits
         self._metrics = metrics
         self._held = 0
+        metrics.watch(lambda: self.in_flight)
 
     def enter(self) -> None:
         """Takes a place; give it back with :meth:`leave`.
@@ -40,7 +42,23 @@ class Admission:
         """
         self.room()
         self.in_flight += 1
-        self._metrics.in_flight.inc()
+        self._metrics.look()
+
+    def admit(self, caller: Caller, arrived: float | None) -> None:
+        """Takes a place for a request that is here whole: slow callers keep none from others.
+
+        Args:
+            caller: told until when scoring must have begun.
+            arrived: when its last byte came, on the monotonic clock; now, if that is not known.
+
+        Raises:
+            UnavailableError: when it waited too long, or too many are being answered.
+        """
+        if arrived is None:
+            arrived = time.monotonic()
+        caller.deadline = self.deadline(arrived, caller.headers.get(HEADER))
+        self.check(caller.deadline)
+        self.enter()
 
     def room(self) -> None:
         """Sees whether there is a place.
@@ -54,7 +72,6 @@ class Admission:
     def leave(self) -> None:
         """Gives the place back."""
         self.in_flight -= 1
-        self._metrics.in_flight.dec()
 
     def deadline(self, arrived: float, asked: bytes | None) -> float:
         """Until when scoring must have begun, in seconds of the monotonic clock.

@@ -7,12 +7,14 @@ a framework's request object.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 from fastapi import FastAPI
 
 from holdfast.errors import HoldfastError
-from holdfast.serving.admission import HEADER
+from holdfast.serving.direct import BEGUN
 from holdfast.serving.docs import create_docs
 from holdfast.serving.invocations import named
 from holdfast.serving.multimodel import MultiModel
@@ -20,7 +22,7 @@ from holdfast.serving.paths import READ, Paths, Score, Target
 from holdfast.serving.platforms import Platform
 from holdfast.serving.problems import Contract, contract_of, from_error, problem
 from holdfast.serving.protocol import ARRIVED
-from holdfast.serving.requests import Caller, Receive, Request, Response, Scope, Send
+from holdfast.serving.requests import Headers, Receive, Request, Response, Scope, Send
 from holdfast.serving.server import ModelServer
 from holdfast.serving.tokens import allowed
 
@@ -66,6 +68,10 @@ class Application:
             await send({"type": "websocket.close", "code": 1000})
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = scope.get(BEGUN)
+        if begun is not None:
+            await (await begun).send(send, close=self._server.draining)
+            return
         path: str = scope["path"]
         method: str = scope["method"]
         target = self._paths.find(path)
@@ -80,14 +86,16 @@ class Application:
             allow = ", ".join(target.methods).encode()
             response = response._replace(headers=((b"allow", allow),))
         elif target.act is not None:
-            request = Request(scope, receive, self._server.limits)
+            request = Request.of(scope, receive, self._server.limits)
             response = await self._act(target.contract, target.act, request)
         elif target.answer is not None and (target.score is None or method in READ):
             response = await self._look(target, target.answer)
             if method == "HEAD":
                 response = response._replace(body=b"")
         else:
-            response = await self._score(target, scope, receive)
+            limits, keep = self._server.limits, self._server.admission
+            request = Request.of(scope, receive, limits, keep)
+            response = await self._score(target, request, scope.get(ARRIVED))
         await response.send(send, close=self._server.draining)
 
     async def _act(self, contract: Contract, act: Score, request: Request) -> Response:
@@ -108,40 +116,50 @@ class Application:
         except HoldfastError as error:
             return from_error(target.contract, error)
 
-    async def _score(self, target: Target, scope: Scope, receive: Receive) -> Response:
-        server, score = self._server, target.score
-        assert score is not None
-        request = Request(scope, receive, server.limits, server.admission)
+    def direct(
+        self, url: bytes, headers: Headers, body: bytes, arrived: float
+    ) -> Coroutine[Any, Any, Response] | None:
+        """As of :class:`holdfast.serving.direct.Direct`: rows for a model that is in memory."""
+        server = self._server
+        target = self._paths.scoring(url)
+        if target is None or len(body) > server.limits.body:
+            return None
+        request = Request("POST", url.decode(), headers, server.limits, server.admission, body=body)
+        if not self.allows(request.headers):
+            return None
+        if server.routes.asleep and server.sleeps(target.name or named(request)):
+            return None
+        return self._score(target, request, arrived)
 
-        async def handle() -> Response:
-            await request.receive()
-            return await self.admit(
-                request,
-                scope.get(ARRIVED),
-                lambda: server.held(target.name or named(request), lambda: score(request)),
-            )
-
+    async def _score(self, target: Target, request: Request, arrived: float | None) -> Response:
         try:
-            return await self.score(target.contract, handle)
+            return await self.score(target.contract, self._scored(target, request, arrived))
         finally:
             request.close()
 
-    async def score(
-        self, contract: Contract, handle: Callable[[], Awaitable[Response]]
-    ) -> Response:
+    async def _scored(self, target: Target, request: Request, arrived: float | None) -> Response:
+        assert target.score is not None
+        await request.receive()
+        server = self._server
+        server.admission.admit(request, arrived)
+        try:
+            return await server.held(target.name or named(request), partial(target.score, request))
+        finally:
+            server.admission.leave()
+
+    async def score(self, contract: Contract, answer: Awaitable[Response]) -> Response:
         """One scoring request of any contract: counted, and always answered.
 
         Args:
             contract: for the shape of errors and the metrics.
-            handle: reads and answers it.
+            answer: reads it and answers.
         """
         started = time.perf_counter()
         try:
-            response = await handle()
+            response = await answer
         except Exception as error:  # noqa: BLE001 (whatever it is, the caller gets JSON)
             response = from_error(contract, error)
-        server = self._server
-        server.metrics.request(
+        self._server.metrics.request(
             response.model,
             response.version,
             contract,
@@ -149,30 +167,6 @@ class Application:
             time.perf_counter() - started,
         )
         return response
-
-    async def admit(
-        self, caller: Caller, arrived: float | None, call: Callable[[], Awaitable[Response]]
-    ) -> Response:
-        """Only a request that is here whole takes a place: slow callers keep none from others.
-
-        Args:
-            caller: told until when scoring must have begun.
-            arrived: when its last byte came, on the monotonic clock; now, if that is not known.
-            call: answers it.
-
-        Raises:
-            UnavailableError: when it waited too long, or too many are being answered.
-        """
-        admission = self._server.admission
-        admission.enter()
-        try:
-            caller.deadline = admission.deadline(
-                time.monotonic() if arrived is None else arrived, caller.headers.get(HEADER)
-            )
-            admission.check(caller.deadline)
-            return await call()
-        finally:
-            admission.leave()
 
     def allows(self, headers: Mapping[bytes, bytes]) -> bool:
         """Whether the caller has a token, or needs none."""

@@ -12,8 +12,9 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from holdfast.bundle.columns import Column, Table, to_values
+from holdfast.bundle.columns import Column, to_values
 from holdfast.errors import RequestError
 from holdfast.records import Field
 
@@ -64,7 +65,7 @@ def builder(field: Field) -> Build:
     return build
 
 
-Numbers = tuple[Table, dict[str, list[Any]]]
+Numbers = tuple[NDArray[np.float64], dict[str, list[Any]]]
 
 
 def number_block(
@@ -77,8 +78,8 @@ def number_block(
         nullable: whether every one of the columns may be null.
 
     Returns:
-        A function from rows to their columns, as arrays and as plain values; ``None`` when the
-        columns must be looked at one by one to say what is wrong.
+        A function from rows to their numbers, as one array and as plain values by column; ``None``
+        when the columns must be looked at one by one to say what is wrong.
     """
     order = tuple(names)
     allowed: frozenset[type] = _MAKERS["double"][1] | ({_NULL} if nullable else set())
@@ -94,7 +95,7 @@ def number_block(
         values: list[list[Any]] = block.T.tolist()
         if _NULL in kinds:  # JSON has no NaN, so each NaN here was a null
             values = [[None if cell != cell else cell for cell in column] for column in values]
-        return Table(order, block), dict(zip(order, values, strict=True))
+        return block, dict(zip(order, values, strict=True))
 
     return build
 

@@ -48,10 +48,14 @@ class Connections:
         self.draining = False
         self._until: dict[Connection, float] = {}
 
-    def watch(self, connection: Connection, seconds: float) -> None:
-        """Ends the connection unless something else is said of it in time."""
+    def watch(self, connection: Connection, seconds: float) -> float:
+        """Ends the connection unless something else is said of it in time; returns when that was,
+        on the monotonic clock.
+        """
+        now = time.monotonic()
         self._until.pop(connection, None)  # to the end of the order
-        self._until[connection] = time.monotonic() + seconds
+        self._until[connection] = now + seconds
+        return now
 
     def forget(self, connection: Connection) -> None:
         """Lets it take its time."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from holdfast.bundle.columns import Columns
+from holdfast.bundle.columns import Column, Columns, Table
 from holdfast.errors import RequestError
 from holdfast.records import Signature
 from holdfast.serving.cells import builder, number_block
@@ -60,10 +60,10 @@ class Converter:
             for position, (name, build) in enumerate(self._builders)
             if name not in numbers
         ]
-        self._order = list(self.names)
+        self.order = list(self.names)
         self._by_name = picker(self.names)
-        self._doubles = numbers
-        self._by_place = picker([self._order.index(name) for name in numbers])
+        self._doubles = tuple(numbers)
+        self._by_place = picker([self.order.index(name) for name in numbers])
         self._required = frozenset(self.names)
         self._id = signature.id
         self._known = self._required | also | ({signature.id} if signature.id else set())
@@ -82,15 +82,16 @@ class Converter:
         ids = _ids(given[self._id]) if self._id is not None and self._id in given else None
         found = self._numbers(list(zip(*(given[name] for name in self._doubles), strict=True)))
         if not self._doubles or found is None:
-            arrays: Columns = {}
+            arrays: dict[str, Column] = {}
             values: dict[str, list[Any]] = {}
             for name, build in self._builders:
                 arrays[name], values[name] = build(given[name])
             return Rows(count, arrays, values, ids)
-        arrays, values = found
+        block, values = found
+        others: dict[str, Column] = {}
         for _, name, build in self._others:
-            arrays[name], values[name] = build(given[name])
-        return Rows(count, arrays, values, ids)
+            others[name], values[name] = build(given[name])
+        return Rows(count, Table(self._doubles, block, others), values, ids)
 
     def _ordered(self, data: Sequence[Sequence[Any]], ids: list[str] | None) -> Rows | None:
         """Rows whose cells are in the signature's order; ``None`` when something is wrong with
@@ -104,10 +105,11 @@ class Converter:
             return None
         if found is None:
             return None
-        arrays, values = found
+        block, values = found
+        others: dict[str, Column] = {}
         for position, name, build in self._others:
-            arrays[name], values[name] = build([row[position] for row in data])
-        return Rows(len(data), arrays, values, ids)
+            others[name], values[name] = build([row[position] for row in data])
+        return Rows(len(data), Table(self._doubles, block, others), values, ids)
 
     def _same_keys(self, records: Sequence[Any]) -> Rows | None:
         """Rows of objects that have exactly the columns, and perhaps an id."""
@@ -157,7 +159,7 @@ class Converter:
         """
         self._check_count(len(data))
         width = len(names)
-        if names != self._order and len(set(names)) != width:
+        if names != self.order and len(set(names)) != width:
             raise RequestError(
                 "request.duplicate_column", "a column is named twice", "Name each once"
             )
@@ -167,7 +169,7 @@ class Converter:
                 f"every row must be a list of {width} values",
                 "Send one value for each column",
             )
-        if data and names == self._order:
+        if data and names == self.order:
             rows = self._ordered(data, None)
             if rows is not None:
                 return rows
@@ -179,7 +181,7 @@ class Converter:
         Raises:
             RequestError: as :meth:`columns`.
         """
-        return self.table(self._order, data)
+        return self.table(self.order, data)
 
     def _check_count(self, count: int) -> None:
         if count > self.limit:

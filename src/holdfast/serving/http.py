@@ -8,7 +8,7 @@ from typing import Any
 import uvicorn
 
 from holdfast.serving.connections import Connections
-from holdfast.serving.protocol import HttpProtocol
+from holdfast.serving.direct import DirectProtocol
 
 
 def http_config(app: Any, connections: Connections, *, grace: float) -> uvicorn.Config:
@@ -22,7 +22,7 @@ def http_config(app: Any, connections: Connections, *, grace: float) -> uvicorn.
     """
     return uvicorn.Config(
         app,
-        http=partial(HttpProtocol, connections),  # type: ignore[arg-type]
+        http=partial(DirectProtocol, connections),  # type: ignore[arg-type]
         interface="asgi3",
         ws="none",
         lifespan="off",

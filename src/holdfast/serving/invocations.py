@@ -43,7 +43,9 @@ async def invocations(
     live = server.pick(name or named(request))
     body = await request.body()
     converter = live.converter
-    if form == "json":
+    if form == "json" and len(body) <= server.limits.inline_bytes:
+        rows = read_json(body, converter)
+    elif form == "json":
         rows = await server.parse(len(body), lambda: read_json(body, converter))
     elif form == "csv":
         rows = await server.parse(len(body), lambda: read_csv(body, converter, header=header))
@@ -76,24 +78,24 @@ def read_json(body: bytes, converter: Converter) -> Rows:
         RequestError: when there is not exactly one form, or a cell is wrong.
     """
     given = read_tolerant(body)
-    forms = [form for form in _FORMS if form in given]
-    if len(forms) != 1 or given.keys() - {*forms, "params"}:
+    params = given.pop("params", None)
+    form, data = next(iter(given.items())) if len(given) == 1 else ("", None)
+    if form not in _FORMS:
         raise RequestError(
             "request.wrong_form",
             "the body must have exactly one of " + ", ".join(_FORMS),
             "See /docs for examples",
         )
-    refuse_params(given.get("params"))
-    data = given[forms[0]]
-    if forms[0] == "dataframe_split":
+    refuse_params(params)
+    if form == "dataframe_split":
         return read_split(data, converter)
-    if forms[0] == "dataframe_records":
+    if form == "dataframe_records":
         if type(data) is not list:
             raise RequestError(
                 "request.wrong_form", "dataframe_records must be a list of objects", "See /docs"
             )
         return converter.records(data)
-    return (read_instances if forms[0] == "instances" else read_inputs)(data, converter)
+    return (read_instances if form == "instances" else read_inputs)(data, converter)
 
 
 def read_tolerant(body: bytes) -> dict[str, Any]:
@@ -135,10 +137,10 @@ def read_split(data: Any, converter: Converter) -> Rows:
     """
     if type(data) is not dict or data.keys() - {"columns", "data", "index"}:
         raise _wrong_split()
-    names, rows = data.get("columns", list(converter.names)), data.get("data")
+    names, rows = data.get("columns", converter.order), data.get("data")
     if type(names) is not list or type(rows) is not list:
         raise _wrong_split()
-    if not set(map(type, names)) <= {str}:
+    if names != converter.order and not set(map(type, names)) <= {str}:
         raise _wrong_split()
     return converter.table(names, rows)
 

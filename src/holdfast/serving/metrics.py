@@ -47,7 +47,7 @@ class Metrics:
             registry=registry,
         )
         self._rows = counter("holdfast_rows", "Rows answered", ("model", "version"))
-        self.in_flight = gauge(
+        self._in_flight = gauge(
             "holdfast_in_flight", "Requests being answered", multiprocess_mode="sum"
         )
         self._refused = counter(
@@ -77,7 +77,8 @@ class Metrics:
             multiprocess_mode="min",
         )
         self._models(counter, gauge)
-        self.in_flight.set(0)
+        self._under_way: Callable[[], int] = lambda: 0
+        self.settle()
 
     def _models(self, counter: Callable[..., Counter], gauge: Callable[..., Gauge]) -> None:
         self.route_epoch = gauge(
@@ -109,6 +110,14 @@ class Metrics:
     def request(self, model: str, version: int, contract: str, code: int, seconds: float) -> None:
         """Notes one scoring request. ``model`` must be a name of ours, never the caller's."""
         self._notes.append((model, version, contract, code, seconds))
+        self.look()
+
+    def watch(self, under_way: Callable[[], int]) -> None:
+        """Shows as many requests in flight as ``under_way`` says whenever notes are counted."""
+        self._under_way = under_way
+
+    def look(self) -> None:
+        """Sees to it that notes are counted soon."""
         if not self._timed:
             self._settle_soon()
 
@@ -139,7 +148,9 @@ class Metrics:
 
     def settle(self) -> None:
         """Counts what was noted. Safe in any thread: each note is taken once."""
+        self._in_flight.set(self._under_way())
         counts: defaultdict[tuple[str, int, str, int], float] = defaultdict(float)
+        seconds: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
         while True:
             try:
                 model, version, contract, code, number = self._notes.popleft()
@@ -147,9 +158,13 @@ class Metrics:
                 break
             if contract:
                 counts[model, version, contract, code] += 1
-                self._seconds.labels(model, contract).observe(number)
+                seconds[model, contract].append(number)
             else:
                 counts[model, version, "", 0] += number
+        for labels, taken in seconds.items():
+            observe = self._seconds.labels(*labels).observe
+            for number in taken:
+                observe(number)
         for (model, version, contract, code), count in counts.items():
             if contract:
                 label = str(version or "")

@@ -70,7 +70,7 @@ class MetricsPort:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope["path"]
         if self._admin is not None and path.startswith(PREFIX):
-            response = await self._order(self._admin, Request(scope, receive, _LIMITS))
+            response = await self._order(self._admin, Request.of(scope, receive, _LIMITS))
         elif path != "/metrics":
             response = problem("other", 404, "there is nothing here; try /metrics")
         elif scope["method"] not in ("GET", "HEAD"):

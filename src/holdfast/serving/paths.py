@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 from holdfast.serving import clouds, invocations, v1, v2
@@ -16,6 +18,8 @@ from holdfast.serving.server import ModelServer
 READ = ("GET", "HEAD")
 SCORE = ("POST",)
 OPEN = frozenset({"/", "/ping", "/health", "/v2/health/live", "/v2/health/ready"})
+_PLAIN = re.compile(rb"/[A-Za-z0-9._~:/-]{1,255}")
+_KNOWN = 1024
 _ALIVE = Response(200, b'{"status":"alive"}')
 
 Score = Callable[[Request], Awaitable[Response]]
@@ -74,6 +78,14 @@ class Paths:
             ),
         }
         _add_vertex(self._fixed, server, platform)
+        self.scoring = lru_cache(_KNOWN)(self._scoring)
+
+    def _scoring(self, url: bytes) -> Target | None:
+        """What a POST to a path scores, where that is all it can mean; None without a name for it
+        in the request's line that needs no second look.
+        """
+        target = self.find(url.decode()) if _PLAIN.fullmatch(url) else None
+        return target if target is not None and target.score is not None else None
 
     def find(self, path: str) -> Target | None:
         """What a path means; None where none of the contracts has it."""

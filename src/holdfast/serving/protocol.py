@@ -8,7 +8,6 @@ is refused with a JSON error. Upgrades are not made: the request is answered as 
 from __future__ import annotations
 
 import asyncio
-import http
 import socket
 import sys
 import time
@@ -21,7 +20,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from holdfast.serving.connections import Connections
 from holdfast.serving.problems import contract_of, problem
-from holdfast.serving.requests import Response
 from holdfast.serving.together import Together
 
 ARRIVED = "holdfast.arrived"
@@ -29,6 +27,7 @@ _LINGER = 2.0
 _TCP_INFO = getattr(socket, "TCP_INFO", -1)
 _SINCE = slice(52, 56)  # tcpi_last_data_recv, milliseconds
 _POLLED = 0.02
+_PROMPT = 0.01
 
 
 class Phase(Enum):
@@ -42,7 +41,7 @@ class Phase(Enum):
     CLOSED = auto()
 
 
-class _RefusedError(Exception):
+class RefusedError(Exception):
     """Raised within the parser's callbacks."""
 
     def __init__(self, status: int, sentence: str, reason: str) -> None:
@@ -50,7 +49,8 @@ class _RefusedError(Exception):
         self.answer = status, sentence, reason
 
 
-_MALFORMED = _RefusedError(400, "this is not valid HTTP", "malformed")
+_CLOSE = [(b"connection", b"close")]
+_MALFORMED = RefusedError(400, "this is not valid HTTP", "malformed")
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -68,10 +68,12 @@ class HttpProtocol(HttpToolsProtocol):
         self._phase = self._watched = Phase.IDLE
         self._chunk = self._head_bytes = 0
         self._socket: Any = None
+        self._rested = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Takes it, if need be by ending one that does nothing."""
-        super().connection_made(Together(transport, asyncio.get_running_loop()))
+        self._together = Together(transport, asyncio.get_running_loop())
+        super().connection_made(self._together)
         self._socket = transport.get_extra_info("socket")
         crowded = len(self.connections) > self._bounds.most
         if crowded and not self._bounds.make_room():
@@ -95,9 +97,9 @@ class HttpProtocol(HttpToolsProtocol):
             self._feed(data)
             if self._phase is Phase.HEAD and self._head_bytes > self._bounds.limits.head:
                 raise _too_large()
-        except (httptools.HttpParserError, _RefusedError) as error:
-            cause = error if isinstance(error, _RefusedError) else error.__context__
-            self._refuse(*(cause if isinstance(cause, _RefusedError) else _MALFORMED).answer)
+        except (httptools.HttpParserError, RefusedError) as error:
+            cause = error if isinstance(error, RefusedError) else error.__context__
+            self._refuse(*(cause if isinstance(cause, RefusedError) else _MALFORMED).answer)
             return
         if self._phase is not self._watched:
             self._watch()
@@ -133,27 +135,35 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """The first byte of a request."""
         super().on_message_begin()
+        self._begin_head()
+
+    def _begin_head(self) -> None:
         self._phase = Phase.HEAD
         self._watched = Phase.IDLE
         self._head_bytes = 0
 
     def on_headers_complete(self) -> None:
         """Checks the head; then the application gets the request."""
+        if self._check_head():
+            super().on_headers_complete()
+            self._phase = Phase.BODY
+            if self._bounds.draining:
+                self.cycle.keep_alive = False
+
+    def _check_head(self) -> bool:
+        """False when the request has to be read again without its wish for an upgrade."""
         limits = self._bounds.limits
         if len(self.headers) > limits.headers:
-            raise _RefusedError(431, "the request has too many headers", "head")
+            raise RefusedError(431, "the request has too many headers", "head")
         if self._head_bytes + self._chunk > limits.head and self._head_size() > limits.head:
             raise _too_large()
         if len(self.pipeline) >= limits.pipelined:
-            raise _RefusedError(400, "too many requests wait on this connection", "pipelined")
-        if self.parser.should_upgrade():
-            if self.parser.get_method() == b"CONNECT":
-                raise _MALFORMED
-            return
-        super().on_headers_complete()
-        self._phase = Phase.BODY
-        if self._bounds.draining:
-            self.cycle.keep_alive = False
+            raise RefusedError(400, "too many requests wait on this connection", "pipelined")
+        if not self.parser.should_upgrade():
+            return True
+        if self.parser.get_method() == b"CONNECT":
+            raise _MALFORMED
+        return False
 
     def _head_size(self) -> int:
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
@@ -163,20 +173,27 @@ class HttpProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return
         super().on_message_complete()
-        self.scope[ARRIVED] = time.monotonic() - self._waited()  # type: ignore[literal-required]
+        self.scope[ARRIVED] = self._arrived()  # type: ignore[literal-required]
         self.cycle.more_body = False
         if self.cycle.response_complete:
             self._rest()
         else:
             self._phase = Phase.ANSWER
 
-    def _waited(self) -> float:
-        """Seconds since the kernel got the last byte: under load the queue is in its buffers."""
+    def _arrived(self) -> float:
+        """When the kernel got the last byte: under load the queue is in its buffers.
+
+        That is asked only where the request may have waited there: not if it came right after the
+        last answer.
+        """
+        now = time.monotonic()
+        if now - self._rested < _PROMPT:
+            return now
         try:
             info: bytes = self._socket.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, _SINCE.stop)
         except OSError:
-            return 0.0
-        return int.from_bytes(info[_SINCE], sys.byteorder) / 1000
+            return now
+        return now - int.from_bytes(info[_SINCE], sys.byteorder) / 1000
 
     def on_response_complete(self) -> None:
         """The whole answer was handed to the socket."""
@@ -201,7 +218,8 @@ class HttpProtocol(HttpToolsProtocol):
         limits = self._bounds.limits
         self._phase = self._watched = Phase.IDLE
         paused = self.flow.write_paused
-        self._bounds.watch(self, limits.write_seconds if paused else limits.keep_alive_seconds)
+        seconds = limits.write_seconds if paused else limits.keep_alive_seconds
+        self._rested = self._bounds.watch(self, seconds)
 
     def pause_writing(self) -> None:
         """The caller does not read what he asked for."""
@@ -282,23 +300,11 @@ class HttpProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         path = self.url.partition(b"?")[0].decode("latin-1")
-        self.transport.write(_raw(problem(contract_of(path), status, sentence)))
+        self.transport.write(problem(contract_of(path), status, sentence).raw(_CLOSE))
         self.flow.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
 
 
-def _too_large() -> _RefusedError:
-    return _RefusedError(431, "the head of the request is too large", "head")
-
-
-def _raw(response: Response) -> bytes:
-    status = http.HTTPStatus(response.status)
-    lines = [
-        b"HTTP/1.1 %d %s" % (status, status.phrase.encode()),
-        b"content-type: " + response.kind,
-        b"content-length: %d" % len(response.body),
-        *(name + b": " + value for name, value in response.headers),
-        b"connection: close",
-    ]
-    return b"\r\n".join([*lines, b"", response.body])
+def _too_large() -> RefusedError:
+    return RefusedError(431, "the head of the request is too large", "head")

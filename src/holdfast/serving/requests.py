@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 import zlib
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from functools import partial
+from http import HTTPStatus
 from math import inf
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import parse_qsl
@@ -18,11 +19,13 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Headers = Sequence[tuple[bytes, bytes]]
 
 JSON = b"application/json"
 TEXT = b"text/plain; charset=utf-8"
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{1,100}")
 _SANE_KEY = 200
+_PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 
 class Response(NamedTuple):
@@ -46,6 +49,18 @@ class Response(NamedTuple):
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": self.body})
+
+    def raw(self, more: Headers = ()) -> bytes:
+        """As HTTP/1.1 has it, with more headers."""
+        lines = b"".join([b"%b: %b\r\n" % pair for pair in (*more, *self.headers)])
+        return (b"HTTP/1.1 %d %b\r\n%bcontent-type: %b\r\ncontent-length: %d\r\n\r\n%b") % (
+            self.status,
+            _PHRASES[self.status],
+            lines,
+            self.kind,
+            len(self.body),
+            self.body,
+        )
 
 
 class Caller:
@@ -81,29 +96,52 @@ class Keep(Protocol):
 
 
 class Request(Caller):
-    """What the contracts need of an ASGI request.
+    """What the contracts need of a request.
 
     Args:
-        scope: of ASGI.
-        receive: of ASGI.
+        method: of HTTP.
+        path: without a query.
+        headers: with names in lower case.
         limits: bounds on the body.
         keep: told of large bodies, when given; call :meth:`close` in the end.
+        query: after the question mark.
+        body: when it is here whole.
+        more: else, where it comes from.
     """
 
-    __slots__ = ("_held", "_keep", "_limits", "_raw", "_receive", "method", "path", "scope")
+    __slots__ = ("_held", "_keep", "_limits", "_more", "_query", "_raw", "method", "path")
 
     def __init__(
-        self, scope: Scope, receive: Receive, limits: Limits, keep: Keep | None = None
+        self,
+        method: str,
+        path: str,
+        headers: Headers,
+        limits: Limits,
+        keep: Keep | None = None,
+        *,
+        query: bytes = b"",
+        body: bytes | None = None,
+        more: Receive | None = None,
     ) -> None:
-        super().__init__(dict(scope["headers"]))
-        self.scope = scope
-        self.method: str = scope["method"]
-        self.path: str = scope["path"]
-        self._receive = receive
+        super().__init__(dict(headers))
+        self.method = method
+        self.path = path
+        self._query = query
+        self._more = more
         self._limits = limits
         self._keep = keep
         self._held = 0
-        self._raw: bytes | None = None
+        self._raw = body
+
+    @classmethod
+    def of(
+        cls, scope: Scope, receive: Receive, limits: Limits, keep: Keep | None = None
+    ) -> Request:
+        """One of ASGI."""
+        return cls(
+            scope["method"], scope["path"], scope["headers"], limits, keep,
+            query=scope["query_string"], more=receive,
+        )  # fmt: skip
 
     def close(self) -> None:
         """Lets go of the body."""
@@ -118,8 +156,9 @@ class Request(Caller):
 
     def query(self, name: str) -> str | None:
         """The last value of a query parameter."""
-        text: bytes = self.scope["query_string"]
-        return dict(parse_qsl(text.decode("latin-1"))).get(name) if text else None
+        if not self._query:
+            return None
+        return dict(parse_qsl(self._query.decode("latin-1"))).get(name)
 
     def text(self, name: bytes) -> str | None:
         """A header as text."""
@@ -157,25 +196,27 @@ class Request(Caller):
             RequestError: as :meth:`body`.
             UnavailableError: as :meth:`body`.
         """
+        if self._raw is not None or self._more is None:
+            return
         limit = self._limits.body
         length = self.headers.get(b"content-length")
         if length is not None and (not length.isdigit() or int(length) > limit):
             raise too_large(limit)
-        message = await self._receive()
+        message = await self._more()
         body: bytes = message.get("body", b"")
         if message["type"] == "http.disconnect":
             raise _cut_off()
         if message.get("more_body", False):
-            body = await self._rest(body, limit)
+            body = await self._rest(self._more, body, limit)
         if len(body) > limit:
             raise too_large(limit)
         self._raw = body
 
-    async def _rest(self, first: bytes, limit: int) -> bytes:
+    async def _rest(self, receive: Receive, first: bytes, limit: int) -> bytes:
         parts, size, more = [first], len(first), True
         self._hold(size)
         while more:
-            message = await self._receive()
+            message = await receive()
             if message["type"] == "http.disconnect":
                 raise _cut_off()
             part = message.get("body", b"")

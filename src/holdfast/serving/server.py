@@ -108,6 +108,13 @@ class ModelServer:
         models = self.platform or bool(self.routes.uses)
         return models and self._spool.healthy and not (self.starting or self.draining)
 
+    def sleeps(self, name: str | None) -> bool:
+        """Whether a model, named as for :meth:`pick`, would have to be loaded first."""
+        routes = self.routes
+        if name is None and len(routes.uses) == 1:
+            name = next(iter(routes.uses))
+        return name in routes.asleep
+
     async def held(self, name: str | None, call: Callable[[], Awaitable[T]]) -> T:
         """Awaits ``call`` with a model in memory: loaded first if it sleeps, and not evicted
         before the call has ended.
@@ -234,7 +241,11 @@ class ModelServer:
             failure = error
         seconds = time.perf_counter() - started
         work = Work(loaded, rows, live.model, request, live.route.epoch)
-        kept = await self._record(self._batch(work, "live", outputs, seconds, failure))
+        kept = self._append(self._batch(work, "live", outputs, seconds, failure))
+        synced = self._spool.synced() if kept else None
+        if synced is not None and not await synced:
+            self.metrics.spool_lost.inc()
+            kept = False
         if outputs is None:
             raise BundleError(_code(failure), "the model could not answer these rows") from failure
         if not kept and self._refuse:
@@ -243,13 +254,6 @@ class ModelServer:
             )
         self.metrics.rows(live.model, loaded.version, rows.count)
         return outputs
-
-    async def _record(self, batch: PredictionBatch) -> bool:
-        kept = self._append(batch)
-        if kept and not await self._spool.synced():
-            self.metrics.spool_lost.inc()
-            return False
-        return kept
 
     def _in_time(self, loaded: Loaded, rows: Rows, deadline: float) -> Outputs:
         self.admission.check(deadline)

@@ -37,6 +37,11 @@ class Together(asyncio.Transport):
             self._waiting = True
             self._loop.call_soon(self._turn)
 
+    def send(self, data: bytes) -> None:
+        """Sends a whole answer at once, behind what is held."""
+        self._flush()
+        self._transport.write(data)
+
     def writelines(self, list_of_data: Iterable[Any]) -> None:
         """Sends all behind what is held."""
         self.write(b"".join(list_of_data))

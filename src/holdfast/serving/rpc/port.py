@@ -173,9 +173,7 @@ class GrpcPort:
         if not self._app.allows(caller.headers):
             return await _end(context, problem("grpc", 401, "a bearer token is needed"))
         try:
-            response = await self._app.score(
-                "grpc", lambda: self._answer(messages, context, caller)
-            )
+            response = await self._app.score("grpc", self._answer(messages, context, caller))
         except asyncio.CancelledError:  # by the caller, or by his deadline
             seconds = time.perf_counter() - started
             self._server.metrics.request("", 0, "grpc", _CLOSED_BY_CALLER, seconds)
@@ -188,7 +186,11 @@ class GrpcPort:
         server = self._server
         server.admission.room()  # before a message is read: they may be large
         body = await self._read(messages)
-        return await self._app.admit(caller, None, lambda: self._decoded(body, context, caller))
+        server.admission.admit(caller, None)
+        try:
+            return await self._decoded(body, context, caller)
+        finally:
+            server.admission.leave()
 
     async def _decoded(self, body: bytes, context: Any, caller: Caller) -> Response:
         server = self._server
