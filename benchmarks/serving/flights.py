@@ -10,7 +10,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 ROWS = 6_000
 TEXTS = {"carrier": ("C", 16), "origin": ("O", 3), "dest": ("D", 90), "tail": ("T", 40)}
@@ -45,7 +45,7 @@ def load() -> pd.DataFrame:
 def train_mixed(frame: pd.DataFrame) -> Pipeline:
     """What people write for such a table."""
     encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
-    numbers = SimpleImputer(strategy="median")
+    numbers = make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
     columns = ColumnTransformer([("texts", encoder, list(TEXTS)), ("numbers", numbers, NUMBERS)])
     trees = HistGradientBoostingClassifier(max_iter=100, early_stopping=False, random_state=0)
     return make_pipeline(columns, trees).fit(frame[[*TEXTS, *NUMBERS]], frame["label"])

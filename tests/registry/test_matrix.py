@@ -72,11 +72,6 @@ NATIVE: dict[str, tuple[Callable[[], Any], str]] = {
         discriminant_analysis.LinearDiscriminantAnalysis,
         "ONNX disagrees with the original on 1",
     ),
-    "whole numbers scaled before XGBoost": (
-        # Its splits lie on the values themselves, which float32 scales to their neighbours.
-        lambda: make_pipeline(preprocessing.StandardScaler(), XGBClassifier(n_estimators=5)),
-        "ONNX disagrees with the original on",
-    ),
 }
 
 

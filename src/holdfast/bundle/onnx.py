@@ -1,7 +1,8 @@
 """Running the compiled artefact with ONNX Runtime.
 
-Numbers go in as float32 (ONNX's tree ensembles know nothing else), which is why parity with the
-original is proven at registration before a bundle may use this predictor.
+Numbers go in as float32 where that is enough, else as doubles; ONNX's tree ensembles compare float32
+in any case, which is why parity with the original is proven at registration before a bundle may use
+this predictor.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ class OnnxModel:
         self._feeds = [
             (
                 entry.name,
-                _join(joined[entry.name])
+                _join(joined[entry.name], _NUMBERS[entry.type])
                 if entry.name in joined
                 else _single(entry.name, _SHAPES[entry.type], seen.get(entry.name)),
             )
@@ -136,14 +137,14 @@ def _metadata(session: Any, key: str, kind: type[T]) -> T:
     return msgspec.json.decode(text, type=kind)
 
 
-def _join(names: Sequence[str]) -> Feed:
+def _join(names: Sequence[str], kind: type[np.floating[Any]]) -> Feed:
     """Many columns of numbers as one (n, k) array: an input of its own would cost each 1 µs."""
     pick, width, wanted = itemgetter(*names), len(names), tuple(names)
 
     def feed(columns: Columns) -> NDArray[Any]:
         if type(columns) is Table and columns.order == wanted:
-            return columns.block.astype(np.float32, order="C")
-        parts = np.concatenate(pick(columns), dtype=np.float32, casting="unsafe")
+            return columns.block.astype(kind, order="C", copy=False)
+        parts = np.concatenate(pick(columns), dtype=kind, casting="unsafe")
         return parts.reshape(width, -1).T
 
     return feed
@@ -172,6 +173,10 @@ def _floats(values: Column) -> NDArray[Any]:
     return values.astype(np.float32).reshape(-1, 1)
 
 
+def _doubles(values: Column) -> NDArray[Any]:
+    return values.astype(np.float64).reshape(-1, 1)
+
+
 def _integers(values: Column) -> NDArray[Any]:
     if values.dtype.kind == "f" and np.isnan(values).any():
         raise ValueError("null in a column that has none")
@@ -187,8 +192,13 @@ def _texts(values: Column) -> NDArray[Any]:
     return texts.reshape(-1, 1)
 
 
+_NUMBERS: dict[str, type[np.floating[Any]]] = {
+    "tensor(float)": np.float32,
+    "tensor(double)": np.float64,
+}
 _SHAPES: dict[str, Shape] = {
     "tensor(float)": _floats,
+    "tensor(double)": _doubles,
     "tensor(int64)": _integers,
     "tensor(bool)": _flags,
     "tensor(string)": _texts,

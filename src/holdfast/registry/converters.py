@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from holdfast.bundle.onnx import NULL_TEXT
+from holdfast.registry.doubles import imputing
 
 _NAN_CODE = -(1 << 40)
 _lock = threading.Lock()
@@ -20,17 +21,20 @@ _originals: list[tuple[Any, str, Any]] = []
 
 @contextmanager
 def mended() -> Iterator[None]:
-    """Inside, skl2onnx's nodes are mended as they are made; see :func:`_mend` and :func:`_trees`.
+    """Inside, skl2onnx's nodes are mended as they are made; see :func:`_mend`,
+    :func:`_trees` and :func:`~holdfast.registry.doubles.imputing`.
 
     Nested and parallel use is safe; the last one out restores.
     """
     global _users
     from skl2onnx.common._container import ModelComponentContainer
+    from skl2onnx.common._registration import get_converter
     from skl2onnx.operator_converters import decision_tree, gradient_boosting, random_forest
 
     with _lock:
         if _users == 0:
             _replace(ModelComponentContainer, "add_node", _mending)
+            _replace(get_converter("SklearnSimpleImputer"), "_fct", imputing)
             for module in (decision_tree, gradient_boosting, random_forest):
                 _replace(module, "add_tree_to_attribute_pairs", _trees)
         _users += 1

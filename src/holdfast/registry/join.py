@@ -14,7 +14,7 @@ from holdfast.bundle.onnx import JOINED
 
 
 def join_numbers(model: Any, checked: set[str]) -> None:
-    """Puts one (n, k) input in the place of k float inputs that a ``Concat`` joins, in its order.
+    """Puts one (n, k) input in the place of k inputs of one float type that a ``Concat`` joins.
 
     Args:
         model: an ``onnx.ModelProto``, changed in place; its metadata then say what was joined.
@@ -25,9 +25,9 @@ def join_numbers(model: Any, checked: set[str]) -> None:
     graph = model.graph
     if any(a.type == AttributeProto.GRAPH for node in graph.node for a in node.attribute):
         return  # an inner graph may read the inputs too
-    free = {
-        entry.name for entry in graph.input if entry.type.tensor_type.elem_type == TensorProto.FLOAT
-    } - checked
+    kinds = {entry.name: entry.type.tensor_type.elem_type for entry in graph.input}
+    floats = (TensorProto.FLOAT, TensorProto.DOUBLE)
+    free = {name for name, kind in kinds.items() if kind in floats} - checked
     used = Counter(name for node in graph.node for name in node.input)
     used.update(entry.name for entry in graph.output)
     joined: dict[str, list[str]] = {}
@@ -41,7 +41,7 @@ def join_numbers(model: Any, checked: set[str]) -> None:
         graph.input.remove(entry)
     for name, names in joined.items():
         shape = [None, len(names)]
-        graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+        graph.input.append(helper.make_tensor_value_info(name, kinds[names[0]], shape))
     if joined:
         prop = model.metadata_props.add()
         prop.key, prop.value = JOINED, json.dumps(joined)
