@@ -41,13 +41,14 @@ def script(folder: Path, body: object, name: str = "request") -> Path:
 
 
 def press(url: str, lua: Path, *, connections: int, seconds: float) -> Load:
-    """Loads a URL.
+    """Loads a URL; wrk takes whole seconds, and at least one.
 
     Raises:
         RuntimeError: when wrk fails.
     """
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s"]
     done = subprocess.run(
-        ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--latency", "-s", str(lua), url],
+        [*command, "--timeout", "30s", "--latency", "-s", str(lua), url],
         capture_output=True,
         text=True,
         check=False,

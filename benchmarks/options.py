@@ -25,6 +25,11 @@ class Options:
     only: tuple[str, ...] = ()
     window: float | None = None
 
+    @property
+    def kept(self) -> bool:
+        """Whether the results are worth keeping: all of a benchmark, at full length."""
+        return not self.quick and not self.only
+
     def seconds(self, long: float) -> float:
         """A duration, shortened in a quick run."""
         if self.window is not None:

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import psutil
 
 PYTHON = sys.executable
 GRACE = 20.0
+MARK = "BENCH_PROCESS"
 
 
 def clean_environment(**more: str) -> dict[str, str]:
@@ -49,10 +51,11 @@ def timed(command: Sequence[str], **options: Any) -> float:
 @contextlib.contextmanager
 def running(command: Sequence[str], *, cwd: Path, env: dict[str, str], log: Path) -> Iterator[int]:
     """The pid of a process in a session of its own; it and its children end with the block."""
+    mark = uuid.uuid4().hex
     with log.open("ab") as out:
         process = subprocess.Popen(
-            command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-            start_new_session=True,
+            command, cwd=cwd, env={**env, MARK: mark}, stdin=subprocess.DEVNULL, stdout=out,
+            stderr=out, start_new_session=True,
         )  # fmt: skip
     try:
         yield process.pid
@@ -64,10 +67,20 @@ def running(command: Sequence[str], *, cwd: Path, env: dict[str, str], log: Path
         if process.poll() is None:
             process.kill()
             process.wait()
-        _, left = psutil.wait_procs(children, timeout=GRACE)
-        for child in left:
+        _, left = psutil.wait_procs([*children, *_marked(mark)], timeout=GRACE)
+        for child in [*left, *_marked(mark)]:
             with contextlib.suppress(psutil.NoSuchProcess):
                 child.send_signal(signal.SIGKILL)
+
+
+def _marked(mark: str) -> list[psutil.Process]:
+    """What was started with a mark in its environment, also when its parent has gone."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get(MARK) == mark:
+                found.append(process)
+    return found
 
 
 def _family(pid: int) -> list[psutil.Process]:

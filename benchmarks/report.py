@@ -15,6 +15,8 @@ from pathlib import Path
 
 import msgspec
 
+RESULTS = Path(__file__).parent / "results"
+
 
 class Row(msgspec.Struct):
     """One thing measured: a value a round; None where it failed."""
@@ -76,6 +78,15 @@ class Report(msgspec.Struct, kw_only=True):
     grids: list[Grid] = []
     machine: dict[str, str] = msgspec.field(default_factory=lambda: machine())
     at: str = msgspec.field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+def keep(report: Report) -> None:
+    """Writes ``results/NAME.json``, whole or not at all."""
+    RESULTS.mkdir(exist_ok=True)
+    file = RESULTS / f"{report.name}.json"
+    draft = file.with_suffix(".tmp")
+    draft.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
+    draft.replace(file)
 
 
 def machine() -> dict[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import signal
 import sys
 import tempfile
 import time
@@ -23,12 +24,13 @@ NAMES = (
     "startup", "overhead", "scoring", "serving", "request", "rollback", "memory", "many",
     "overload",
 )  # fmt: skip
-RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> int:
     """Measures what was asked for; returns an exit status: 1 when something could not run."""
     asked = _arguments()
+    # Ended from outside, it must still end what it has started.
+    signal.signal(signal.SIGTERM, _end)
     options = Options(
         rounds=asked.rounds, peers=asked.peers, quick=asked.quick, window=asked.seconds,
         only=tuple(filter(None, asked.only.split(","))),
@@ -39,6 +41,11 @@ def main() -> int:
     if failed:
         print(f"\nfailed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
+
+
+def _end(*_: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one would cut the cleaning up short
+    sys.exit(128 + signal.SIGTERM)
 
 
 def _arguments() -> argparse.Namespace:
@@ -67,15 +74,13 @@ def _run(name: str, options: Options) -> bool:
         return False
     print(report.text(found))
     print(f"  took {time.monotonic() - began:.0f} s", flush=True)
-    if not options.quick and not options.only:
-        RESULTS.mkdir(exist_ok=True)
-        data = msgspec.json.format(msgspec.json.encode(found))
-        (RESULTS / f"{name}.json").write_bytes(data + b"\n")
+    if options.kept:
+        report.keep(found)
     return True
 
 
 def _kept() -> list[report.Report]:
-    files = [RESULTS / f"{name}.json" for name in NAMES]
+    files = [report.RESULTS / f"{name}.json" for name in NAMES]
     return [
         msgspec.json.decode(file.read_bytes(), type=report.Report)
         for file in files

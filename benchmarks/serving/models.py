@@ -14,7 +14,7 @@ SOURCE = Path(__file__).parent / "flights.py"
 TITLES = {
     "trees": "gradient boosting, 100 trees, 20 numbers",
     "linear": "scaler and logistic regression, 20 numbers",
-    "mixed": "encoder, imputer and gradient boosting, 4 texts and 6 numbers",
+    "mixed": "one-hot encoder, imputer, scaler and gradient boosting, 4 texts and 6 numbers",
 }
 FLIGHT: dict[str, Any] = {
     "carrier": "C03", "origin": "O1", "dest": "D042", "tail": "T07", "distance": 1089.0,
@@ -30,6 +30,7 @@ class Model(NamedTuple):
         folder: of the project; has ``estimator.pkl``, ``request.json`` and ``bundle``.
         row: one row of input.
         truth: the probability that every server must answer for it.
+        compiled: what registration found when it compiled the model.
     """
 
     kind: str
@@ -38,6 +39,7 @@ class Model(NamedTuple):
     row: dict[str, Any]
     truth: float
     project: Project
+    compiled: str
 
 
 def make(kind: str, folder: Path) -> Model:
@@ -57,4 +59,6 @@ def make(kind: str, folder: Path) -> Model:
     (folder / "estimator.pkl").write_bytes(pickle.dumps(estimator))
     (folder / "row.json").write_text(json.dumps(row))
     truth = float(estimator.predict_proba(pd.DataFrame([row]))[0, 1])
-    return Model(kind, folder, project.bundle, row, truth, project)
+    bundle = project.bundle
+    compiled: str = json.loads((bundle / "bundle.json").read_text())["note"]
+    return Model(kind, folder, bundle, row, truth, project, compiled)

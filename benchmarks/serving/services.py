@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -44,7 +45,7 @@ class Service(NamedTuple):
 def services(model: Model, options: Options) -> tuple[list[Service], list[str]]:
     """All that were asked for and can be had, and notes about the versions, or why not."""
     env = clean_environment(
-        BENCH_FOLDER=str(model.folder), BENCH_TRUTH=repr(model.truth),
+        BENCH_FOLDER=str(model.folder), BENCH_TRUTH=repr(model.truth), UVICORN_LOG_LEVEL="warning",
         BENCH_ONNX=str(model.bundle / "model.onnx"), PYTHONPATH=str(HERE),
     )  # fmt: skip
     found = [
@@ -61,12 +62,22 @@ def services(model: Model, options: Options) -> tuple[list[Service], list[str]]:
             continue
         python, said = peers.environment(product, options)
         notes += said
-        if python is not None:
-            path = f"{python.parent}:{os.environ.get('PATH', '')}"
+        if python is None:
+            continue
+        path = f"{python.parent}:{os.environ.get('PATH', '')}"
+        try:
             found += make(python, model, {**env, "PATH": path})
+        except (RuntimeError, subprocess.SubprocessError, OSError) as error:
+            notes.append(f"{product} was left out: {last_line(error)}")
     if wanted:
         found = [one for one in found if one.name in wanted]
     return found, notes
+
+
+def last_line(error: Exception) -> str:
+    """What an error says in the end, which is where a log has its reason."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[-1].strip()[:200] if lines else 'says nothing'}"
 
 
 def _split(rows: Rows) -> Any:

@@ -16,7 +16,10 @@ session = onnxruntime.InferenceSession(os.environ["BENCH_ONNX"], options)
 joined = json.loads(session.get_modelmeta().custom_metadata_map.get("holdfast.joined", "{}"))
 inputs = [(entry.name, entry.type, joined.get(entry.name)) for entry in session.get_inputs()]
 output = [session.get_outputs()[-1].name]
-TYPES = {"tensor(string)": object, "tensor(int64)": np.int64, "tensor(float)": np.float32}
+TYPES = {
+    "tensor(string)": object, "tensor(int64)": np.int64, "tensor(float)": np.float32,
+    "tensor(double)": np.float64,
+}  # fmt: skip
 
 
 class Split(msgspec.Struct):
@@ -38,7 +41,7 @@ def score(split: Split) -> list[float]:
     feeds = {}
     for name, kind, names in inputs:
         if names == split.columns:
-            feeds[name] = np.array(rows, dtype=np.float32)
+            feeds[name] = np.array(rows, dtype=TYPES[kind])
         else:
             wanted = [place[one] for one in names or [name]]
             feeds[name] = np.array([[row[i] for i in wanted] for row in rows], dtype=TYPES[kind])

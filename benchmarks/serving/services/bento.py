@@ -9,7 +9,7 @@ from common import estimator, score
 BATCH = os.environ.get("BENCH_BATCH") == "1"
 
 
-@bentoml.service(workers=1, traffic={"timeout": 60})
+@bentoml.service(workers=1, traffic={"timeout": 60}, logging={"access": {"enabled": False}})
 class Service:
     def __init__(self) -> None:
         self.model = estimator()

@@ -12,7 +12,9 @@ from ray import serve
 from starlette.requests import Request
 
 
-@serve.deployment(num_replicas=1, max_ongoing_requests=100)
+@serve.deployment(
+    num_replicas=1, max_ongoing_requests=100, logging_config={"enable_access_log": False}
+)
 class Service:
     def __init__(self) -> None:
         self.model = estimator()

@@ -1,6 +1,6 @@
 """Running the compiled artefact with ONNX Runtime.
 
-Numbers go in as float32 where that is enough, else as doubles; ONNX's tree ensembles compare float32
+Numbers go in as float32 where that is enough, else as doubles; the model itself computes in float32
 in any case, which is why parity with the original is proven at registration before a bundle may use
 this predictor.
 """

@@ -101,7 +101,7 @@ def _first_alike(
 
 
 def _candidates(estimator: Any, width: int) -> Iterator[tuple[Any, Numbers]]:
-    """Forms of the estimator that skl2onnx may take: the fastest inputs first, the most exact last."""
+    """Forms of the estimator that skl2onnx may take, the fastest first, the most exact last."""
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import Pipeline
 
