@@ -27,7 +27,7 @@ LOADS = ((1, 1), (1, 8), (1, 64), (100, 8))
 WINDOW = 4.0
 WARM_UP = 1.0
 TOLERANCE = 1e-4
-START_SECONDS = 120.0
+START_SECONDS = 180.0
 LONGER = 10.0
 CONDITIONS = (
     "wrk with one thread on the same cores, {:g} s a window after {:g} s of warming up; one server "
