@@ -78,14 +78,13 @@ def measure(options: Options, work: Path) -> Report:
         asked, said = services(model, options)
         notes |= dict.fromkeys([*said, f"{title}: {model.compiled}."])
         done[title] = {one.name: Found({each: [] for each in LOADS}, [], [], []) for one in asked}
-        for number_ in range(options.rounds):
+        for turn in range(1, options.rounds + 1):
             for service in asked:
-                began = time.monotonic()
-                _round(service, model, work, options, done[title][service.name])
-                seconds = time.monotonic() - began
-                print(
-                    f"    {kind}, round {number_ + 1}: {service.name}, {seconds:.0f} s", flush=True
-                )
+                began, one = time.monotonic(), done[title][service.name]
+                _round(service, model, work, options, one)
+                cells = "; ".join(_cell(one.windows[each]) for each in LOADS)
+                took = f"round {turn} took {time.monotonic() - began:.0f} s"
+                print(f"    {kind}, {service.name}: {cells}; {took}", flush=True)
                 if options.kept:
                     keep(_report(done, [UNFINISHED, *notes], options))
     return _report(done, list(notes), options)
