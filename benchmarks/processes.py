@@ -68,9 +68,11 @@ def running(command: Sequence[str], *, cwd: Path, env: dict[str, str], log: Path
             process.kill()
             process.wait()
         _, left = psutil.wait_procs([*children, *_marked(mark)], timeout=GRACE)
-        for child in [*left, *_marked(mark)]:
+        left += _marked(mark)
+        for child in left:
             with contextlib.suppress(psutil.NoSuchProcess):
                 child.send_signal(signal.SIGKILL)
+        psutil.wait_procs(left, timeout=GRACE)
 
 
 def _marked(mark: str) -> list[psutil.Process]:
