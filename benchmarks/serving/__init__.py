@@ -41,8 +41,7 @@ REMARKS = f"""\
 spool before it answers. No recorder drains the spool meanwhile.
 {BARE} is the same compiled model in an ASGI function that checks and records nothing; echo \
 answers a constant.
-MLServer has its usual one process for HTTP and one for the model, BentoML and Ray Serve their \
-proxies; their processor time and memory are those of all their processes.
+Processor time and memory are those of all processes of a server, proxies and managers included.
 The others run scikit-learn's own predict_proba: most of the distance to them is the predictor.
 """
 
