@@ -34,7 +34,7 @@ SIMULATIONS = 200
 Judge = Callable[[int], Check | None]
 
 
-def measure(options: Options, work: Path) -> report.Report:
+def measure(options: Options, work: Path) -> report.Report:  # noqa: ARG001
     many = options.count(SIMULATIONS)
     return report.Report(
         name="gate",
@@ -44,10 +44,8 @@ def measure(options: Options, work: Path) -> report.Report:
         grids=[_border(many), _equal(many), _power(many), _slices(many), _candidate(many)],
         notes=[
             f"{ROWS:,} held-out rows unless said otherwise; margin {MARGIN} of the metric.",
-            "'At the border' is the hardest case of the promise: every version that is worse than "
-            "that is promoted less often.",
-            "In 200 simulations a rate of exactly 5 % shows as 2 % to 9 % nineteen times in "
-            "twenty.",
+            "At the border is the hardest case: who is worse than that is promoted less often.",
+            f"A rate of exactly 5 % shows as 2 % to 9 % in {SIMULATIONS} simulations.",
         ],
     )
 
@@ -125,9 +123,9 @@ def _trained(random: np.random.Generator, metric: str) -> tuple[GateEvidence, fl
 
 def _power(many: int) -> report.Grid:
     lines = []
-    for number, metric in enumerate(("accuracy", "roc_auc", "neg_mean_absolute_error")):
+    for number, metric in enumerate(("accuracy", "roc_auc")):
         policy = Gate(metric=metric, margin=MARGIN, alpha=ALPHA)
-        for worse in (0.0, 0.01, 0.03, 0.04, 0.06):
+        for worse in (0.0, 0.01, 0.03, 0.05):
 
             def judge(
                 seed: int, metric=metric, worse=worse, policy=policy, number=number

@@ -68,9 +68,9 @@ def _scan(data: bytes, found: set[str]) -> int:
         if name == "MEMOIZE":
             memo[len(memo)] = texts[-1] if texts else None
         elif name in _STORE:
-            memo[int(value)] = texts[-1] if texts else None
+            memo[int(value or 0)] = texts[-1] if texts else None
         elif name in _FETCH:
-            texts.append(memo.get(int(value)))
+            texts.append(memo.get(int(value or 0)))
         elif name not in ("PROTO", "FRAME"):
             texts.append(value if name in _TEXT else None)
         if isinstance(value, bytes) and _looks_like_one(value):

@@ -49,6 +49,9 @@ class Model(Section, frozen=True, kw_only=True):
     frame: Annotated[
         Literal["pandas", "polars"], about("the kind of frame handed to the training callable")
     ] = "pandas"
+    about: Annotated[
+        str, about("what the model is for and what it must not be used for; shown on its card")
+    ] = ""
     timeout: Annotated[timedelta, about("longest a training may take")] = timedelta(hours=1)
     memory: Annotated[str, about("most memory a training may take, such as 4GiB")] = "8GiB"
 

@@ -1,8 +1,8 @@
 """Candidates and champions of which the true difference is known, to count the gate's mistakes.
 
-Each world draws held-out rows and the answers of two models on them, such that the metric of the
-candidate minus that of the champion is exactly ``worse`` below zero in the population. What the gate
-then says can be held against the truth: ``tests/gate/test_error_rates.py`` and ``benchmarks/gate``.
+Each world draws held-out rows and the answers of two models on them, such that in the population
+the metric of the candidate is lower than that of the champion by exactly ``worse``. What the gate
+says can then be held against the truth: ``tests/gate/test_error_rates.py``, ``benchmarks/gate.py``.
 """
 
 from __future__ import annotations
