@@ -1,7 +1,7 @@
 """How often the gate is wrong, over simulations whose truth is known.
 
-Error rate that these tests allow: ``alpha`` is 5 %. Of 200 simulations at a true rate of exactly 5 %,
-20 or more are wrong in 0.3 % of all seeds; so at most 19 are allowed. Seeds are fixed.
+Error rate that these tests allow: ``alpha`` is 5 %. Of 200 simulations at a true rate of exactly
+5 %, 20 or more are wrong in 0.3 % of all seeds; so at most 19 are allowed. Seeds are fixed.
 ``benchmarks/gate.py`` measures the same with more rows and resamples.
 """
 

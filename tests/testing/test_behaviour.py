@@ -38,7 +38,7 @@ def test_what_does_not_hold_is_shown() -> None:
         check_invariance(Model(), ROWS, {"kind": "odd"}, column="prediction")
     with pytest.raises(AssertionError, match="5 of 5 answers do not go down"):
         check_direction(Model(), ROWS, {"kind": "odd"}, "down")
-    with pytest.raises(AssertionError, match="by 0.5 on average, but went by 0.3"):
+    with pytest.raises(AssertionError, match=r"by 0\.5 on average, but went by 0\.3"):
         check_direction(Model(), ROWS, {"kind": "odd"}, "up", by=0.5)
     with pytest.raises(AssertionError, match="1 of 2 simple cases"):
         check_minimum(Model(), [(ROWS[0], True), (ROWS[4], True)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickletools
+from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from typing import Any
 
 from holdfast.errors import BundleError
@@ -60,7 +61,7 @@ def _scan(data: bytes, found: set[str]) -> int:
     for code, value, position in pickletools.genops(data):
         name = code.name
         if name in ("GLOBAL", "INST"):
-            found.add(str(value).replace(" ", "."))
+            found.add(_named(*str(value).split(" ", 1)))
         elif name == "STACK_GLOBAL":
             found.add(_joined(texts))
         elif name.startswith("EXT"):
@@ -84,7 +85,13 @@ def _scan(data: bytes, found: set[str]) -> int:
 def _joined(texts: list[Any]) -> str:
     if len(texts) < 2 or None in texts[-2:]:
         return UNKNOWN
-    return f"{texts[-2]}.{texts[-1]}"
+    return _named(texts[-2], texts[-1])
+
+
+def _named(module: str, name: str = "") -> str:
+    """The name as Python 3 resolves it: old protocols write those of Python 2."""
+    module, name = NAME_MAPPING.get((module, name), (IMPORT_MAPPING.get(module, module), name))
+    return f"{module}.{name}"
 
 
 def _looks_like_one(data: bytes) -> bool:
