@@ -20,7 +20,7 @@ from error_codes import faults, kinds
 
 from holdfast.cli.root import COMMANDS, root
 from holdfast.serving.limits import Limits, format_size
-from holdfast.spec import Section, Spec, format_duration
+from holdfast.spec import Fairness, Section, Spec, format_duration
 from holdfast.spec.channels import COMMON, KINDS, SECRETS
 from holdfast.statistics.metrics import metric_names
 
@@ -73,6 +73,7 @@ def spec_page() -> str:
         elif listed and issubclass(listed[0], Section):
             lines += _section(name, listed[0], f"[[{name}]]")
             lines += _kinds()
+    lines += _section("gate.fairness", Fairness, "gate.fairness")
     lines += ["## Metrics", "", "`gate.metric` is one of these scikit-learn scorer names.", ""]
     lines += ["| task | names |", "|---|---|"]
     for task in ("binary", "multiclass", "regression"):
@@ -151,6 +152,8 @@ def _word(hint: Any) -> str:
         return f"table of: {_type(arguments[1])}"
     if origin is tuple:
         return f"list of: {_type(arguments[0])}"
+    if isinstance(hint, type) and issubclass(hint, Section):
+        return "table"
     words = {str: "text", float: "number", int: "whole number", bool: "true or false"}
     return "duration" if hint is timedelta else words[hint]
 

@@ -49,6 +49,16 @@ def test_the_exit_status_is_the_verdict(
     assert (done.status, json.loads(done.out)["outcome"]) == (status, outcome)
 
 
+def test_a_card_for_people_and_machines(trained: Any, run: Any) -> None:
+    assert run("card", home=trained).out.startswith("# tiny, version 3\n")
+    done = run("card", "2", "--html", "card.html", "--markdown", "card.md", home=trained)
+    assert done.out.splitlines() == ["written: card.html", "written: card.md"]
+    assert "<h1>tiny, version 2</h1>" in (trained.project / "card.html").read_text()
+    assert "# tiny, version 2" in (trained.project / "card.md").read_text()
+    assert json.loads(run("card", "1", "--json", home=trained).out)["title"] == "tiny, version 1"
+    assert run("card", "9", home=trained).status == 1
+
+
 def test_release_and_roll_back_without_a_control_plane(trained: Any, run: Any) -> None:
     assert "version 1: watched" in run("release", "1", home=trained).out
     assert "version 2: watched" in run("release", "2", "--wait", home=trained).out

@@ -155,3 +155,8 @@ def test_known_at_takes_labels_by_their_delay(spec_of: SpecOf, rows: pl.DataFram
 
     assert known["at"].max() == now - timedelta(days=1)
     assert known_at(rows, spec_of(), now).height == 101
+
+
+def test_kept_columns_are_read_beside_the_features() -> None:
+    data = Data(source="x.csv", time="t", label="y", features=("a",), keep=("sex",))
+    assert columns_of(data) == ("t", "y", "a", "sex")

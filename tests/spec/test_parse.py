@@ -174,3 +174,40 @@ def test_features_and_the_id_can_be_redacted() -> None:
     assert spec.record.redact == {"row": "hash", "size": "drop"}
     assert spec.record.sample == 0
     assert spec.serve.fsync == "always"
+
+
+LINE = '{column = "size", measure = "loss", max_gap = 0.1}'
+
+
+def _gate(text: str, **data: Any) -> str:
+    return _with("data", **data).replace('metric = "roc_auc"', f'metric = "roc_auc"\n{text}')
+
+
+def test_groups_may_be_columns_that_the_model_never_sees() -> None:
+    spec = parse_spec(_gate(f"fairness = [{LINE.replace('size', 'sex')}]", keep=["sex"]))
+    assert spec.gate.fairness[0].column == "sex"
+    assert spec.data.features == ("size", "kind")
+
+
+@pytest.mark.parametrize(
+    ("text", "data", "said"),
+    [
+        (f"fairness = [{LINE.replace('size', 'sex')}]", {}, "'sex' is neither a feature nor kept"),
+        (f"fairness = [{LINE.replace('max_gap', 'maxgap')}]", {}, "gate.fairness[0].maxgap"),
+        (f"fairness = [{LINE.replace('loss', 'luck')}]", {}, "gate.fairness"),
+        ("", {"keep": ["size"]}, "'size' is read already"),
+        ('known = ["sise"]', {}, "'sise' is not a feature"),
+    ],
+)
+def test_what_cannot_be_meant_of_groups(text: str, data: dict[str, Any], said: str) -> None:
+    with pytest.raises(SpecError) as error:
+        parse_spec(_gate(text, **data))
+    assert said in error.value.message
+
+
+@pytest.mark.parametrize("text", [f"fairness = [{LINE.replace('loss', 'accuracy')}]",
+                                  "max_calibration_error = 0.1"])  # fmt: skip
+def test_a_regression_has_no_classes(text: str) -> None:
+    tables = _gate(text).replace('"binary"', '"regression"')
+    with pytest.raises(SpecError, match="regression"):
+        parse_spec(tables)

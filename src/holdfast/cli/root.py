@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("holdfast.cli.project", "validate spec, data and code without training"),
     "train": ("holdfast.cli.train", "data version, run, evaluation, registered version"),
     "gate": ("holdfast.cli.train", "verdict on a version against the champion"),
+    "card": ("holdfast.cli.train", "model card of a version, as HTML or Markdown"),
     "release": ("holdfast.cli.release", "take a version live, step by step"),
     "rollback": ("holdfast.cli.release", "put an earlier version live at once"),
     "up": ("holdfast.cli.processes", "servers, recorder, control plane and dashboard, here"),

@@ -78,6 +78,36 @@ def gate(
     return EXIT[verdict.outcome]
 
 
+@click.command(epilog="Example:  holdfast card 4 --html card.html")
+@click.argument("version", type=int, required=False)
+@click.option("--html", type=click.Path(path_type=Path), help="Write it as one HTML file.")
+@click.option("--markdown", type=click.Path(path_type=Path), help="Write it as Markdown.")
+@model_option
+@common
+def card(
+    context: Context,
+    version: int | None,
+    html: Path | None,
+    markdown: Path | None,
+    model: str | None,
+) -> None:
+    """Show the model card of VERSION (default: the newest): what it is, and what the gate found.
+
+    Both forms hold all they show, without links to elsewhere. The gate keeps them with the version,
+    as card.html and card.md among the artefacts of its run.
+    """
+    from holdfast.gate import card as cards
+    from holdfast.loop.cards import card_of
+
+    found = card_of(context.container, context.model(model), version)
+    if html:
+        html.write_text(cards.html(found), encoding="utf-8")
+    if markdown:
+        markdown.write_text(cards.markdown(found), encoding="utf-8")
+    written = [f"written: {path}" for path in (html, markdown) if path]
+    context.emit(found, lambda: written or cards.markdown(found).splitlines())
+
+
 def lines(verdict: Verdict) -> list[str]:
     """A verdict as text: each check in one sentence."""
     marks = {"pass": "ok  ", "fail": "FAIL", "inconclusive": "?   "}

@@ -17,12 +17,12 @@ from holdfast.spec import Data
 
 
 def columns_of(data: Data) -> tuple[str, ...]:
-    """Every column the spec names, once: id, time, label, label time, then the features.
+    """Every column the spec names, once: id, time, label, label time, features, then the kept.
 
     >>> columns_of(Data(source="x.csv", time="t", label="y", features=("t", "a")))
     ('t', 'y', 'a')
     """
-    roles = (data.id, data.time, data.label, data.label_time, *data.features)
+    roles = (data.id, data.time, data.label, data.label_time, *data.features, *data.keep)
     return tuple(dict.fromkeys(name for name in roles if name is not None))
 
 

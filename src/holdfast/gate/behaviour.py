@@ -33,6 +33,8 @@ def check_behaviour(evidence: GateEvidence, policy: Gate) -> Check | None:
         outcome="fail" if failed else "pass",
         sentence=said,
         value=len(checks) - len(failed),
+        low=len(checks) - len(failed),
+        high=len(checks) - len(failed),
         threshold=len(checks),
         detail=tuple(
             {

@@ -24,8 +24,9 @@ def check_champion(
       not shown to be within the margin;
     - inconclusive: else, with the rows that would decide.
 
-    A margin of 0 asks for proof of being better, so a candidate equal to the champion does not
-    pass; it does not fail either.
+    With ``superior`` the candidate must be shown to be better: the lower bound above 0, or for
+    accuracy McNemar's exact test at ``alpha``. One that is equal then passes in at most ``alpha``
+    of all samples. A margin of 0 asks nearly the same.
 
     Args:
         evidence: what is known.
@@ -57,6 +58,8 @@ def check_champion(
     except DataError as error:
         return _not_compared(error, evidence, policy)
     outcome = judge(difference, policy.margin)
+    if policy.superior:
+        outcome = judge_better(difference, policy.alpha)
     required = _required(difference, policy) if outcome == "inconclusive" else None
     return Check(
         name=NAME,
@@ -65,19 +68,38 @@ def check_champion(
         value=difference.value,
         low=difference.low,
         high=difference.high,
-        threshold=-policy.margin,
+        threshold=_line(policy),
         required=required,
-        detail=({"candidate": difference.a, "champion": difference.b, "se": difference.se},),
+        detail=(
+            {
+                "candidate": difference.a,
+                "champion": difference.b,
+                "se": difference.se,
+                "exact": difference.exact,
+            },
+        ),
     )
 
 
 def judge(difference: Difference, margin: float) -> Outcome:
-    """The rule of :func:`check_champion`.
+    """Whether it is not worse: the rule of :func:`check_champion`.
 
     >>> judge(Difference(-0.02, -0.025, -0.017, 0.002, 0.0, 0.7, 0.72, 16_120), 0.01)
     'fail'
     """
     if difference.low >= -margin:
+        return "pass"
+    return "fail" if difference.high < 0 else "inconclusive"
+
+
+def judge_better(difference: Difference, alpha: float) -> Outcome:
+    """Whether it is better, with ``superior``.
+
+    >>> judge_better(Difference(0.02, 0.001, 0.03, 0.01, 0.0, 0.74, 0.72, 900), 0.05)
+    'pass'
+    """
+    shown = difference.low > 0 if difference.exact is None else difference.exact <= alpha
+    if shown:
         return "pass"
     return "fail" if difference.high < 0 else "inconclusive"
 
@@ -92,9 +114,13 @@ def _not_compared(error: DataError, evidence: GateEvidence, policy: Gate) -> Che
     )
 
 
+def _line(policy: Gate) -> float:
+    return 0.0 if policy.superior else -policy.margin
+
+
 def _required(difference: Difference, policy: Gate) -> int | None:
     """Rows for a pass when the estimate is within the margin, else for a fail."""
-    to_pass = difference.value + policy.margin
+    to_pass = difference.value - _line(policy)
     distance = to_pass if to_pass > 0 else -difference.value
     return required_rows(difference.n, distance, difference.se, policy.alpha, difference.reach)
 
@@ -114,6 +140,13 @@ def _sentence(
         f"{evidence.champion} on the same {difference.n:,} rows ({percent(1 - policy.alpha)} "
         f"bounds {bounds(difference.low, difference.high, digits)})"
     )
+    if policy.superior:
+        wanted = "it must be shown to be better"
+        if outcome == "pass":
+            return f"{said}: it is shown to be better"
+        return f"{said}; {wanted}" + (f": {about(required)}" if outcome != "fail" else "")
+    if outcome == "pass" and difference.low > 0:
+        return f"{said}: it is shown to be better"
     if outcome == "pass":
         return f"{said}; at most {allowed} lower is allowed"
     if outcome == "fail":

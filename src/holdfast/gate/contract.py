@@ -27,6 +27,8 @@ def check_contract(evidence: GateEvidence) -> Check | None:
         outcome="fail" if hard else "pass",
         sentence=said,
         value=len(hard),
+        low=len(hard),
+        high=len(hard),
         threshold=0,
         detail=tuple(
             {

@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from holdfast.errors import SpecError
+from holdfast.gate.artefact import check_artefact
 from holdfast.gate.behaviour import check_behaviour
+from holdfast.gate.calibrated import check_calibration
 from holdfast.gate.champion import check_champion
 from holdfast.gate.contract import check_contract
 from holdfast.gate.evidence import GateEvidence
+from holdfast.gate.fairness import check_fairness
 from holdfast.gate.floor import check_floor
 from holdfast.gate.latency import check_latency
+from holdfast.gate.leakage import check_leakage
 from holdfast.gate.overlap import check_overlap
 from holdfast.gate.size import check_size
 from holdfast.gate.slices import check_slices
@@ -49,11 +53,15 @@ def evaluate(
             "Set it below 0.5, such as 0.05.",
         )
     possible = (
+        check_artefact(evidence),
         check_contract(evidence),
         check_overlap(evidence),
+        check_leakage(evidence, policy),
         check_floor(evidence, policy, seed=seed, resamples=resamples),
         check_champion(evidence, policy, seed=seed, resamples=resamples),
         check_slices(evidence, policy),
+        *check_fairness(evidence, policy),
+        check_calibration(evidence, policy),
         check_latency(evidence, policy),
         check_size(evidence, policy),
         check_behaviour(evidence, policy),

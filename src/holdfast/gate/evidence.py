@@ -34,6 +34,20 @@ class Span(NamedTuple):
     end: datetime
 
 
+class Alone(NamedTuple):
+    """How much of the label one feature explains by itself; see ``holdfast.statistics.single``.
+
+    Args:
+        name: the feature.
+        value: 1 − loss of the feature alone / loss of a constant, on the held-out rows.
+        se: its standard error.
+    """
+
+    name: str
+    value: float
+    se: float
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class GateEvidence:
     """Everything the gate knows of one candidate; all arrays are of the same held-out rows.
@@ -51,10 +65,14 @@ class GateEvidence:
         positive: label (not index) of the positive class, for binary.
         scale: regression: the error that counts as loss 1, in the unit of the label.
         slices: column → (n,) values, for every column of ``[gate] slices``.
+        groups: column → (n,) values, for every column of ``[gate] fairness``.
         latency_p99: seconds of a one-row prediction at the 99th percentile; None: not measured.
+        latency_bounds: bounds of that percentile by order statistics; None: not known.
         size: bytes of the bundle; None: not measured.
         behaviours: the behavioural checks; None: not run.
         breaches: broken clauses of the data contract; None: not checked.
+        alone: what single features explain; None: not measured.
+        imports: names that loading the bundle's pickle would import; None: not looked at.
         time: (n,) prediction times as UTC ``datetime64``; with the spans it shows which rows a
             version has seen in training.
         trained: training span of the candidate.
@@ -75,10 +93,14 @@ class GateEvidence:
     positive: Label = 1
     scale: float = 1.0
     slices: Mapping[str, Array] = field(default_factory=dict)
+    groups: Mapping[str, Array] = field(default_factory=dict)
     latency_p99: float | None = None
+    latency_bounds: tuple[float, float] | None = None
     size: int | None = None
     behaviours: tuple[Behaviour, ...] | None = None
     breaches: tuple[Breach, ...] | None = None
+    alone: tuple[Alone, ...] | None = None
+    imports: frozenset[str] | None = None
     time: Array | None = None
     trained: Span | None = None
     champion_trained: Span | None = None
@@ -97,6 +119,7 @@ class GateEvidence:
                 "Give both, or neither for a first version.",
             )
         arrays = {"score": self.score, **{f"slice '{k}'": v for k, v in self.slices.items()}}
+        arrays |= {f"group '{k}'": v for k, v in self.groups.items()}
         optional = {"champion_score": self.champion_score, "time": self.time}
         arrays |= {name: array for name, array in optional.items() if array is not None}
         for name, array in arrays.items():

@@ -48,6 +48,8 @@ def check_overlap(evidence: GateEvidence) -> Check | None:
         outcome="inconclusive" if own else "pass",
         sentence=said,
         value=own,
+        low=own,
+        high=own,
         threshold=0,
         detail=({"candidate": own, "champion": other},),
     )

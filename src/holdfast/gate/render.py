@@ -66,20 +66,21 @@ def markdown(verdict: Verdict) -> str:
     lines = [
         f"### Gate: {verdict.model} version {verdict.version}{against}: {_WORDS[verdict.outcome]}",
         "",
-        f"{_escaped(verdict.sentence)}.",
+        f"{escaped(verdict.sentence)}.",
         "",
         "| check | outcome | what was found |",
         "|---|---|---|",
     ]
     lines += [
-        f"| {_escaped(check.name)} | {_WORDS[check.outcome]} | {_escaped(check.sentence)} |"
+        f"| {escaped(check.name)} | {_WORDS[check.outcome]} | {escaped(check.sentence)} |"
         for check in verdict.checks
     ]
     lines += ["", f"{verdict.rows:,} held-out rows; verdict `{verdict.id}`."]
     return "\n".join(lines) + "\n"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """One line of Markdown in which names of the user cannot become markup or a mention."""
     # A zero-width space after @ keeps names readable without calling anybody.
     one_line = " ".join(_NOT_XML.sub("�", text).split())
     return _MARKS.sub(r"\\\1", one_line).replace("\\@", "@\u200b")

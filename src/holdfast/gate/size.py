@@ -27,6 +27,8 @@ def check_size(evidence: GateEvidence, policy: Gate) -> Check | None:
         outcome="pass" if evidence.size <= limit else "fail",
         sentence=f"the bundle is {_readable(evidence.size)}; at most {policy.max_size} is allowed",
         value=evidence.size,
+        low=evidence.size,
+        high=evidence.size,
         threshold=limit,
     )
 

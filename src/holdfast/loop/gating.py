@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from holdfast.bundle.columns import count, from_polars, take
+from holdfast.bundle.columns import count, from_polars
 from holdfast.bundle.predictor import Predictor, open_bundle
 from holdfast.data import splits, versions
 from holdfast.errors import GateError, NotFoundError
 from holdfast.gate.evaluate import evaluate
 from holdfast.gate.evidence import GateEvidence, Span
 from holdfast.loop.behaving import BehaviourRun
+from holdfast.loop.cards import keep_card
 from holdfast.loop.container import Container, replace
+from holdfast.loop.examining import alone, imports, latency
 from holdfast.loop.pipeline import breaches_of
 from holdfast.loop.warming import JUDGING, warm
 from holdfast.records import Job, Signature, Verdict, Version, digest
 from holdfast.release.evidence import disagreement
 from holdfast.spec import Spec
-
-LATENCY_ROWS = 400
-WARM_UP = 50
 
 
 def gate_now(container: Container, model: str, number: int | None = None) -> Verdict:
@@ -50,6 +48,7 @@ def gate_now(container: Container, model: str, number: int | None = None) -> Ver
             )  # fmt: skip
     status = {"pass": "passed", "fail": "failed"}.get(verdict.outcome, verdict.outcome)
     container.registry.set_tag(model, version.number, "validation_status", status)
+    keep_card(container, version)
     return verdict
 
 
@@ -77,7 +76,8 @@ def _judge(container: Container, spec: Spec, version: Version) -> Verdict:
     if behaviour is not None:
         evidence = dataclasses.replace(evidence, behaviours=behaviour.result())
     # Only now, when the other process no longer takes the processor away.
-    evidence = dataclasses.replace(evidence, latency_p99=_latency(candidate, split.test))
+    p99, bounds = latency(candidate, split.test, spec.gate.alpha)
+    evidence = dataclasses.replace(evidence, latency_p99=p99, latency_bounds=bounds)
     now = container.clock.now()
     against = champion.bundle if champion else ""
     judged_of = f"{version.model}:{version.number}:{version.bundle}:{against}:{now}:{spec.gate}"
@@ -123,16 +123,26 @@ def _evidence(
         classes=signature.classes,
         positive=signature.classes[signature.positive] if binary else 1,
         scale=container.reference(version).scale,
-        slices={
-            name: test[name].cast(pl.String).fill_null("(null)").to_numpy()
-            for name in spec.gate.slices
-        },
+        slices={name: _groups(test, name) for name in spec.gate.slices},
+        groups={line.column: _groups(test, line.column) for line in spec.gate.fairness},
+        alone=alone(spec, split, signature.classes),
+        imports=imports(version, candidate),
         size=sum(f.stat().st_size for f in Path(version.bundle_path).rglob("*") if f.is_file()),
         breaches=tuple(replace(b, hard=False) for b in breaches) if accepted else breaches,
         time=test[spec.data.time].dt.replace_time_zone(None).to_numpy(),
         trained=_span(train, spec.data.time),
         champion_trained=None if champion is None else _trained(container, spec, champion),
     )
+
+
+def _groups(rows: pl.DataFrame, column: str) -> np.ndarray[Any, Any]:
+    if column not in rows.columns:
+        raise GateError(
+            "gate.missing_column",
+            f"the rows of this version lack the column '{column}' that [gate] names",
+            "Train a version with it, or take it out of [gate].",
+        )
+    return rows[column].cast(pl.String).fill_null("(null)").to_numpy()
 
 
 def _open(container: Container, version: Version) -> Predictor:
@@ -164,18 +174,6 @@ def _aligned(champion: Predictor, rows: pl.DataFrame, signature: Signature) -> n
         if label in known:
             aligned[:, index] = score[:, known.index(label)]
     return aligned
-
-
-def _latency(predictor: Predictor, rows: pl.DataFrame) -> float:
-    """99th percentile of one-row predictions, in seconds, as the server will run them."""
-    columns = from_polars(rows.head(LATENCY_ROWS + WARM_UP), predictor.manifest.signature)
-    single = [take(columns, slice(i, i + 1)) for i in range(count(columns))]
-    seconds = []
-    for row in single:
-        began = time.perf_counter()
-        predictor.predict(row, 1)
-        seconds.append(time.perf_counter() - began)
-    return float(np.quantile(seconds[min(WARM_UP, len(seconds) // 2) :], 0.99))
 
 
 def _span(rows: pl.DataFrame, column: str) -> Span:

@@ -111,6 +111,20 @@ class MlflowRegistry:
         with self._client.calls() as client:
             client.log_text(run, text, path)
 
+    def keep(self, version: Version, path: str, text: str) -> None:
+        """Keeps a text, such as the model card, with a version: in the artefacts of its run.
+
+        Raises:
+            UnavailableError: when MLflow cannot be reached.
+        """
+        bundle = Path(version.bundle_path)
+        own = bundle.resolve().is_relative_to(self._artifact_root.resolve())
+        if not self._client.remote and own and bundle.parts[-2:] == (ARTIFACT_PATH, BUNDLE_FOLDER):
+            # Its folder is here: a file is a file, and MLflow takes a second to import.
+            (bundle.parents[1] / path).write_text(text, encoding="utf-8")
+        else:
+            self.log_artifact_text(version.run, text, path)
+
     def register(
         self,
         manifest: BundleManifest,

@@ -3,6 +3,8 @@
 from holdfast.spec.parse import FILE_NAME, load_spec, parse_spec
 from holdfast.spec.types import (
     Data,
+    Fairness,
+    FairnessMeasure,
     Gate,
     Model,
     Monitor,
@@ -19,7 +21,8 @@ from holdfast.spec.types import (
 from holdfast.spec.units import format_duration, parse_duration, parse_size
 
 __all__ = [
-    "FILE_NAME", "Data", "Gate", "Model", "Monitor", "Notify", "Recording", "Release", "Retrain",
-    "Section", "Serve", "Spec", "Task", "Topic", "format_duration", "load_spec",
+    "FILE_NAME", "Data", "Fairness", "FairnessMeasure", "Gate", "Model", "Monitor", "Notify",
+    "Recording", "Release", "Retrain", "Section", "Serve", "Spec", "Task", "Topic",
+    "format_duration", "load_spec",
     "parse_duration", "parse_size", "parse_spec",
 ]  # fmt: skip

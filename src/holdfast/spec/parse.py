@@ -141,6 +141,7 @@ def _check_meaning(spec: Spec, file: Path) -> None:
         *_feature_faults(spec),
         *_source_faults(spec),
         *_slice_faults(spec),
+        *_fairness_faults(spec),
         *_policy_faults(spec),
         *_recording_faults(spec),
         *channel_faults(spec.notify),
@@ -181,6 +182,30 @@ def _slice_faults(spec: Spec) -> Iterator[Fault]:
                 near = difflib.get_close_matches(name, features, n=1)
                 fix = f"Did you mean '{near[0]}'?" if near else "Slices are columns of features."
                 yield f"{section}.slices", f"'{name}' is not a feature", fix
+
+
+def _fairness_faults(spec: Spec) -> Iterator[Fault]:
+    data, gate, task = spec.data, spec.gate, spec.model.task
+    for name in data.keep:
+        if name in (*data.features, data.label, data.time, data.id, data.label_time):
+            yield "data.keep", f"'{name}' is read already", "Take it out of keep."
+    columns = [*data.features, *data.keep]
+    for line in gate.fairness:
+        if line.column not in columns:
+            near = difflib.get_close_matches(line.column, columns, n=1)
+            fix = f"Did you mean '{near[0]}'?" if near else "Name it in [data] keep as well."
+            yield "gate.fairness", f"'{line.column}' is neither a feature nor kept", fix
+        fitting = ["loss"] if task == "regression" else ["accuracy", "loss"]
+        if task != "binary" and line.measure not in fitting:
+            fix = f"For {task}: {', '.join(fitting)}."
+            yield "gate.fairness", f"{line.measure} is not for {task}", fix
+    if gate.max_calibration_error is not None and task == "regression":
+        yield "gate.max_calibration_error", "a regression answers no probabilities", "Remove it."
+    for name in gate.known:
+        if name not in data.features:
+            near = difflib.get_close_matches(name, data.features, n=1)
+            fix = f"Did you mean '{near[0]}'?" if near else "Only features can be taken for a leak."
+            yield "gate.known", f"'{name}' is not a feature", fix
 
 
 def _policy_faults(spec: Spec) -> Iterator[Fault]:

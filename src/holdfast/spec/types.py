@@ -17,6 +17,9 @@ Strategy = Literal["direct", "shadow", "canary"]
 Approval = Literal["none", "one", "two"]
 Trigger = Literal["drift", "new_data", "code", "schedule"]
 Topic = Literal["page", "alert", "approval", "release"]
+FairnessMeasure = Literal[
+    "selection_rate", "true_positive_rate", "false_positive_rate", "accuracy", "loss"
+]
 
 Fraction = Annotated[float, Meta(gt=0, lt=1)]
 NonNegative = Annotated[float, Meta(ge=0)]
@@ -46,6 +49,9 @@ class Model(Section, frozen=True, kw_only=True):
     frame: Annotated[
         Literal["pandas", "polars"], about("the kind of frame handed to the training callable")
     ] = "pandas"
+    about: Annotated[
+        str, about("what the model is for and what it must not be used for; shown on its card")
+    ] = ""
     timeout: Annotated[timedelta, about("longest a training may take")] = timedelta(hours=1)
     memory: Annotated[str, about("most memory a training may take, such as 4GiB")] = "8GiB"
 
@@ -69,7 +75,25 @@ class Data(Section, frozen=True, kw_only=True):
         timedelta, about("how long after the prediction its label is known, without label_time")
     ] = timedelta(0)
     query: Annotated[str | None, about("SQL query, when source is a database URL")] = None
+    keep: Annotated[
+        tuple[str, ...],
+        about("further columns, for gate.fairness; the model never sees them"),
+    ] = ()
     test: Annotated[Fraction, about("newest share of the rows, held out for the gate")] = 0.2
+
+
+class Fairness(Section, frozen=True, kw_only=True):
+    """One line of ``[gate] fairness``: how far apart groups may be."""
+
+    column: Annotated[str, about("column whose values are the groups")]
+    measure: Annotated[
+        FairnessMeasure,
+        about(
+            "selection_rate (share answered positive), true_positive_rate, false_positive_rate, "
+            "accuracy, or loss (bounded loss); the first three are for binary"
+        ),
+    ]
+    max_gap: Annotated[Share, about("largest difference between any two groups")]
 
 
 class Gate(Section, frozen=True, kw_only=True):
@@ -80,6 +104,9 @@ class Gate(Section, frozen=True, kw_only=True):
     margin: Annotated[
         NonNegative, about("non-inferiority margin against the champion, in units of the metric")
     ] = 0.01
+    superior: Annotated[
+        bool, about("the candidate must be shown to be better than the champion, not only no worse")
+    ] = False
     alpha: Annotated[Fraction, about("rate of false promotions that is accepted")] = 0.05
     slices: Annotated[
         tuple[str, ...], about("columns whose values must each not become worse")
@@ -87,6 +114,21 @@ class Gate(Section, frozen=True, kw_only=True):
     slice_margin: Annotated[
         NonNegative, about("how much worse the bounded loss of one slice may become")
     ] = 0.01
+    fairness: Annotated[
+        tuple[Fairness, ...], about("groups that must be treated alike, and how much alike")
+    ] = ()
+    max_calibration_error: Annotated[
+        Fraction | None,
+        about("how far probabilities may be from what happens (root mean square), such as 0.05"),
+    ] = None
+    max_alone: Annotated[
+        Share,
+        about("share of the label one feature may explain alone before it is taken for a leak"),
+    ] = 0.9
+    known: Annotated[
+        tuple[str, ...],
+        about("features that somebody has checked to be known in time: never taken for a leak"),
+    ] = ()
     max_latency_p99: Annotated[
         timedelta | None, about("longest one-row prediction at the 99th percentile")
     ] = None

@@ -27,12 +27,16 @@ import numpy as np
 from holdfast.errors import DataError
 from holdfast.records import Metric
 from holdfast.spec import Task
+from holdfast.statistics.exact import mcnemar
 from holdfast.statistics.losses import Array, Floats, Label
 from holdfast.statistics.metrics import METRICS, prepare
 from holdfast.statistics.ranking import Weighted
 from holdfast.statistics.scorers import read_rows
 
 _FEWEST = 0.5
+
+EXACT = frozenset({"accuracy"})
+"""Metrics for which an exact test says whether one model is better."""
 
 
 class Difference(NamedTuple):
@@ -47,6 +51,7 @@ class Difference(NamedTuple):
         a: metric of a.
         b: metric of b.
         n: rows.
+        exact: p-value of the exact test that a is no better than b, where the metric has one.
     """
 
     value: float
@@ -57,6 +62,7 @@ class Difference(NamedTuple):
     a: float
     b: float
     n: int
+    exact: float | None = None
 
 
 def interval(
@@ -147,11 +153,31 @@ def paired_difference(
         for score in (score_a, score_b)
     )
     n = len(truth)
-    drawn = resample(pair, n, seed=seed, resamples=resamples)
     a, b = (ready(np.ones(n)) for ready in pair)
+    drawn = resample(pair, n, seed=seed, resamples=resamples)
     reach = _reach(name, task, truth, score_a, classes, positive, alpha)
     low, high, se = _bounds(a - b, drawn[:, 0] - drawn[:, 1], alpha, reach)
-    return Difference(a - b, low, high, se, reach, a, b, n)
+    exact = None
+    if name in EXACT:
+        exact = _discordant(task, truth, score_a, score_b, classes, positive)
+    return Difference(a - b, low, high, se, reach, a, b, n, exact)
+
+
+def _discordant(
+    task: Task,
+    truth: Array,
+    score_a: Array,
+    score_b: Array,
+    classes: Sequence[Label],
+    positive: Label,
+) -> float:
+    """McNemar's test of whether a is right more often than b."""
+    rows = [
+        read_rows(task, truth, score, classes=classes, positive=positive)
+        for score in (score_a, score_b)
+    ]
+    right, other = (one.predicted == one.true for one in rows)
+    return mcnemar(int(np.count_nonzero(right & ~other)), int(np.count_nonzero(other & ~right)))
 
 
 def resample(metrics: Sequence[Weighted], n: int, *, seed: int, resamples: int) -> Floats:

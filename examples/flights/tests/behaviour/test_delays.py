@@ -11,6 +11,8 @@ from typing import Any, Protocol
 import pandas as pd
 import pytest
 
+from holdfast.testing import check_direction, check_invariance, check_minimum
+
 Row = dict[str, Any]
 
 
@@ -69,25 +71,26 @@ def test_probabilities_are_probabilities(model: Model) -> None:
 
 
 def test_a_delayed_airport_makes_lateness_more_likely(model: Model) -> None:
-    """An hour of delay at the airport must raise the probability, and not by a little."""
-    calm = model.predict(_with(airport_delay=0.0))["probability"]
-    jammed = model.predict(_with(airport_delay=60.0))["probability"]
-    assert jammed.mean() > calm.mean() + 0.1
+    """Direction: an hour of delay at the airport raises every probability, and not by a little."""
+    check_direction(model, _with(airport_delay=0.0), {"airport_delay": 60.0}, "up", by=0.1)
 
 
 def test_a_storm_makes_lateness_more_likely(model: Model) -> None:
-    """Heavy rain, wind and fog together must not look better than a clear day."""
-    clear = model.predict(FLIGHTS)["probability"]
-    storm = model.predict(_with(precipitation=0.3, wind_speed=30.0, visibility=1.0))["probability"]
-    assert storm.mean() > clear.mean()
+    """Direction: heavy rain, wind and fog together must not look better than a clear day."""
+    storm = {"precipitation": 0.3, "wind_speed": 30.0, "visibility": 1.0}
+    check_direction(model, FLIGHTS, storm, "up")
 
 
 @pytest.mark.parametrize("feature", ["carrier", "dest"])
 def test_a_name_never_seen_changes_little(model: Model, feature: str) -> None:
-    """A new carrier or destination is answered, and near what a known one gets."""
-    known = model.predict(FLIGHTS)["probability"]
-    unknown = model.predict(_with(**{feature: "??"}))["probability"]
-    assert (unknown - known).abs().mean() < 0.15
+    """Invariance: a new carrier or destination is answered, and near what a known one gets."""
+    check_invariance(model, FLIGHTS, {feature: "??"}, within=0.4)
+
+
+def test_what_anybody_would_know(model: Model) -> None:
+    """Minimum functionality: on a calm morning without any delay, flights are on time."""
+    calm = {"departure_minute": 9 * 60, "airport_delay": 0.0}
+    check_minimum(model, [(flight | calm, False) for flight in (CHICAGO, MIAMI, CHARLOTTE)])
 
 
 @pytest.mark.parametrize("missing", [WEATHER, ["airport_delay"]], ids=["weather", "airport"])
