@@ -75,14 +75,13 @@ def test_a_block_of_numbers_is_the_same_as_its_columns() -> None:
     rows = [[1.5, 1, 0.5], [None, 2, 0.25], [3, 3, 0.125]]
     found = number_block("abc", nullable=True)(rows)
     assert found is not None
-    arrays, values = found
+    block, values = found
     one = builder(Field(name="a", type="double"))
     for name, given in zip("abc", zip(*rows, strict=True), strict=True):
         cells = one(given)
         assert values[name] == cells.values
-        np.testing.assert_array_equal(arrays[name], cells.array)
-    assert arrays.order == ("a", "b", "c")
-    np.testing.assert_array_equal(arrays.block[2], [3.0, 3.0, 0.125])
+        np.testing.assert_array_equal(block[:, "abc".index(name)], cells.array)
+    np.testing.assert_array_equal(block[2], [3.0, 3.0, 0.125])
     assert number_block("abc", nullable=False)(rows) is None
     assert number_block("a", nullable=True)([[True]]) is None
     assert number_block("a", nullable=True)([[10**400]]) is None
