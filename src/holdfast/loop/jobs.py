@@ -55,6 +55,10 @@ class LocalRunner:
                 self._start(job)
                 running += 1
 
+    def has_ended(self) -> bool:
+        """Whether a process that this runner started is gone, and was not looked at since."""
+        return any(process.poll() is not None for process in self._started.values())
+
     def _reap(self) -> None:
         for job_id, process in list(self._started.items()):
             status = process.poll()

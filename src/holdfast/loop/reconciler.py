@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import socket
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -27,6 +28,8 @@ from holdfast.loop.watching import Watching
 from holdfast.records import JobState
 
 log = logging.getLogger("holdfast")
+
+BLINK = 0.1  # seconds between looks at whether a job's process has ended
 
 LEASE = "reconciler"
 LEASE_TIME = timedelta(seconds=10)
@@ -65,11 +68,19 @@ class Reconciler:
                 self._complain("reconciler", traceback.format_exc())
             else:
                 self._failing.pop("reconciler", None)
-            stop.wait(interval)
+            self._rest(stop, interval)
         self._courier.close()
         if self._token is not None:
             with self._container.store.begin() as tx:
                 self._container.store.leases.release(tx, LEASE, self._token)
+
+    def _rest(self, stop: threading.Event, seconds: float) -> None:
+        """Until the next pass; a job that ends is followed up at once."""
+        end = time.monotonic() + seconds
+        leads = self._token is not None
+        while not (leads and self._runner.has_ended()) and (left := end - time.monotonic()) > 0:
+            if stop.wait(min(left, BLINK)):
+                return
 
     def _leads(self) -> bool:
         store, now = self._container.store, self._wall()
@@ -92,6 +103,7 @@ class Reconciler:
                 self._complain(model, str(error) if known else traceback.format_exc())
             else:
                 self._failing.pop(model, None)
+        self._runner.tick()  # what this pass has ordered need not wait for the next
 
     def reconcile(self, model: str) -> None:
         """Everything that one model needs now."""
