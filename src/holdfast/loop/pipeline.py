@@ -25,6 +25,7 @@ from holdfast.loop.warming import TRAINING, warm
 from holdfast.ports.ids import new_id
 from holdfast.records import Breach, Contract, DatasetVersion, Job, JobState, Version
 from holdfast.spec import Spec
+from holdfast.training.kept import Kept
 
 Tell = Callable[[str], None]
 
@@ -69,8 +70,11 @@ def _fault(error: BaseException) -> HoldfastError:
 
 def run_train(container: Container, job: Job, tell: Tell = lambda text: None) -> dict[str, Any]:
     """Does a training job; see :func:`train_now` for what it raises."""
-    training = _Training(container, job, tell)
-    with ThreadPoolExecutor(1, thread_name_prefix="holdfast-run") as meanwhile:
+    with (
+        Kept() as kept,
+        ThreadPoolExecutor(1, thread_name_prefix="holdfast-run") as meanwhile,
+    ):
+        training = _Training(container, job, tell, kept)
         run = meanwhile.submit(container.registry.start_run, job.model, job.id)
         rows = training.rows()
         warm(TRAINING)
@@ -86,8 +90,9 @@ def run_train(container: Container, job: Job, tell: Tell = lambda text: None) ->
 class _Training:
     """One training job with its folder and its checkpoints."""
 
-    def __init__(self, container: Container, job: Job, tell: Tell) -> None:
+    def __init__(self, container: Container, job: Job, tell: Tell, kept: Kept) -> None:
         self._container = container
+        self._kept = kept
         self._job = job
         self._tell = tell
         self._spec: Spec = container.spec(job.model)
@@ -115,7 +120,7 @@ class _Training:
             frame = versions.open_version(dataset, blobs)
         else:
             self._tell("reading the data")
-            user_code = self._container.user_code(spec, self._folder / "load.log", {})
+            user_code = self._container.user_code(spec, self._folder / "load.log", {}, self._kept)
             frame = sources.read(spec.data, spec.root, user_code)
             frame = sources.known_at(frame, spec.data, cut, spec.retrain.window)
             dataset = versions.snapshot(
@@ -139,7 +144,9 @@ class _Training:
 
     def fitted(self, rows: Rows, run: str) -> Fitted:
         """The estimator, judged and packed into a bundle."""
-        fitting = Fitting(self._container, self._spec, self._job, self._cut(), self._tell)
+        fitting = Fitting(
+            self._container, self._spec, self._job, self._cut(), self._tell, self._kept
+        )
         fitted = fitting.fit(rows, run)
         self._checkpoint("fitted")
         return fitted
