@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import numpy as np
 import polars as pl
 
@@ -21,6 +22,7 @@ SPRING = datetime(2013, 5, 15, tzinfo=UTC)
 SUMMER_ENDS = datetime(2013, 8, 10, tzinfo=UTC)
 STAGE_4 = datetime(2013, 4, 12, tzinfo=UTC)
 SHOWN = timedelta(days=14)
+MONITOR_LAG = timedelta(days=4)  # a look is at whole days, and takes its time
 
 
 def the_world_changes(world: World, narrator: Narrator) -> None:
@@ -33,6 +35,14 @@ def the_world_changes(world: World, narrator: Narrator) -> None:
     def busy() -> bool:
         """Training and judging take seconds, not days: the clock waits for them."""
         return bool(world.container.ask(world.container.store.jobs.active, MODEL))
+
+    def pause() -> bool:
+        """The clock does not run away from the monitor either: what came and went between two
+        looks, three weeks apart, nobody would ever see.
+        """
+        if not busy():
+            world.wait(lambda: busy() or not _behind(world), "the monitor has looked")
+        return busy()
 
     def watch() -> bool:
         nonlocal promoted
@@ -47,12 +57,26 @@ def the_world_changes(world: World, narrator: Narrator) -> None:
         moving = world.container.ask(world.container.store.releases.moving, MODEL)
         return 0.0 if moving is None else CANARY_PACE / 2
 
-    world.traffic.play(SUMMER_ENDS, pause=busy, stop=watch, pace=pace)
+    world.traffic.play(SUMMER_ENDS, pause=pause, stop=watch, pace=pace)
     narrator.must(promoted is not None, "a version that the loop trained by itself is live")
     assert promoted is not None
     _check_the_story(world, narrator, promoted)
     world.traffic.play(world.clock.now() + SHOWN, pause=busy)
     _compare(world, narrator, promoted)
+
+
+class _Look(msgspec.Struct):
+    """What is needed of a look that is kept."""
+
+    until: datetime
+
+
+def _behind(world: World) -> bool:
+    """Whether the last look is of too long ago."""
+    kept = world.container.ask(world.container.store.looks.latest, MODEL)
+    if kept is None:
+        return False
+    return world.clock.now() - msgspec.json.decode(kept, type=_Look).until > MONITOR_LAG
 
 
 def _tell_news(world: World, narrator: Narrator, seen: set[str]) -> None:
