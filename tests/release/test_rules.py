@@ -17,7 +17,7 @@ from holdfast.spec import Release as Policy
 S = ReleaseState
 START = datetime(2024, 5, 1, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-STOP = log(3 / 0.05)
+STOP = log(4 / 0.05)
 FINE = log(1 / 0.05)
 
 GOOD = Evidence(pairs=600, labelled=500, log_e_fine=FINE, log_e_worse=-3, log_e_disagree=-9)
