@@ -23,7 +23,10 @@ Rows = dict[str, np.ndarray]
 def same_quality(n: int, random: np.random.Generator) -> Rows:
     """Two versions equally good and equally prone to fail, each wrong in its own way."""
     p = random.uniform(0.25, 0.75, n)
+    load = np.exp(np.sin(np.arange(n) / 40))  # slows both at a time; no variance beyond that
     return {
+        "live_seconds": 0.005 * load * (1 + random.pareto(1.5, n)),
+        "live_new": random.random(n) < 0.25,
         "score_new": p + random.uniform(-0.2, 0.2, n),
         "score_old": p + random.uniform(-0.2, 0.2, n),
         "error_new": random.random(n) < 0.02,
@@ -112,6 +115,7 @@ def test_a_version_worse_by_the_margin_hardly_ever_goes_live() -> None:
         ("lost column", "differs", 600),
         ("fails a fifth", "failed", 200),
         ("worse", "loses", 3000),
+        ("slow", "slower", 1200),
     ],
 )
 def test_a_bad_version_is_stopped_soon(fault: str, rule: str, within: int) -> None:
@@ -126,6 +130,9 @@ def test_a_bad_version_is_stopped_soon(fault: str, rule: str, within: int) -> No
             table["score_new"] = random.uniform(0, 1, 3000)
         elif fault == "fails a fifth":
             table["error_new"] = random.random(3000) < 0.2
+        elif fault == "slow":
+            table["live_seconds"][table["live_new"]] *= 4
+            table["label_at"] = np.full(3000, np.inf)
         else:  # confidently wrong at times, within the slack of disagreement
             table["score_new"] = np.clip(
                 table["score_old"] + 0.19 * random.choice([-1, 1], 3000), 0, 1

@@ -43,9 +43,9 @@ class Context:
     def abort_at(self) -> float:
         """Log e-value at which one of the four tests stops a release.
 
-        Each gets a quarter of alpha (Bonferroni). All four are e-processes over the whole release, so the chance
-        that a version as good as the champion is ever stopped is at most alpha, however many steps
-        there are and however often anyone looks.
+        Each gets a quarter of alpha (Bonferroni). All four are e-processes over the whole release,
+        so the chance that a version as good as the champion is ever stopped is at most alpha,
+        however many steps there are and however often anyone looks.
 
         >>> round(Context(alpha=0.05).abort_at, 2)
         4.38

@@ -126,8 +126,8 @@ def compare(
             default. The rows of a request fail together, so that they are one failure.
         slices: column → (n,) its values.
         expected_by_slice: mean disagreement the gate measured, by ``column=value``.
-        live_seconds: (m,) time that each request took which either version answered live, oldest
-            first; ``live_new`` (m,) True where it was the challenger.
+        live_seconds: (m,) time of each request that either version answered live, oldest first.
+        live_new: (m,) True where that was the challenger.
         factor: how many times slower the challenger may be.
         classes: class labels, for multiclass.
         positive: label of the positive class, for binary.

@@ -5,9 +5,10 @@ could stop a release stands before what could advance it.
 
 Labels come late. The steps before the last go by errors, latency and disagreement alone; only the
 last, after which everybody gets the new version, waits for labels. Where labels take longer than a
-step may (``Context.labels`` is False), the last step goes by those too and says so; the version then is judged by its labels while it is watched. Thin traffic never passes: a step
-that has not seen enough in ``max_step`` ends the release as inconclusive, or is held where it is
-with ``on_inconclusive = "hold"``.
+step may (``Context.labels`` is False), the last step goes by those too and says so; the version
+then is judged by its labels while it is watched. Thin traffic never passes: a step that has not
+seen enough in ``max_step`` ends the release as inconclusive, or is held where it is with
+``on_inconclusive = "hold"``.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ def parse_window(text: str) -> Window:
     first, last, name = found.groups()
     try:
         zone = ZoneInfo(name)
-    except (OSError, ValueError):  # a name that is unknown, or no name of a file
+    except (KeyError, OSError, ValueError):  # unknown, or no name of a file
         raise ValueError(f"there is no time zone '{name}'") from None
     start, period = _moment(first, end=False)
     end, other = _moment(last, end=True)
