@@ -8,6 +8,7 @@ import pytest
 from holdfast.records import Evidence, Release, ReleaseState
 from holdfast.release.context import Context
 from holdfast.release.evidence import compare
+from holdfast.release.latency import slower
 from holdfast.release.plan import plan
 from holdfast.release.rules import next_transition
 from holdfast.release.states import move
@@ -65,10 +66,11 @@ def run(
         now = START + timedelta(minutes=look)
         known = {name: values[:look] for name, values in table.items()}
         seen = Evidence()
+        late = slower(known.pop("live_seconds"), known.pop("live_new"), POLICY.slower)
         if look:
             seen = compare(
                 task="binary", expected=expected, margin=MARGIN, tolerance=tolerance,
-                labelled=known["label_at"] <= look, **known,
+                labelled=known["label_at"] <= look, late=late, **known,
             )  # fmt: skip
         context = Context(alpha=ALPHA, step_pairs=seen.pairs - began, labels=labels, live=1)
         transition = next_transition(release, seen, POLICY, now, context)

@@ -19,6 +19,7 @@ from holdfast.recording.join import outcomes, pairs
 from holdfast.records import Evidence, RecordPolicy, Release, ReleaseState, Version
 from holdfast.release.context import Context, labels_in_time
 from holdfast.release.evidence import compare
+from holdfast.release.latency import slower
 from holdfast.spec import Spec
 from holdfast.spec.freeze import frozen
 
@@ -165,9 +166,7 @@ def _compared(
         request=found["request"].to_numpy(),
         slices={name[2:]: found[name].to_numpy() for name in _sliced(release)},
         expected_by_slice=release.expected_by_slice,
-        live_seconds=live.seconds,
-        live_new=live.new,
-        factor=spec.release.slower,
+        late=slower(live.seconds, live.new, spec.release.slower),
         classes=signature.classes,
         positive=signature.classes[signature.positive] if task == "binary" else 1,
         scale=container.reference(new).scale,

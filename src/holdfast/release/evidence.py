@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from holdfast.records import Evidence
-from holdfast.release.latency import slower
+from holdfast.release.latency import NO_PAIRS, Slower
 from holdfast.spec import Task
 from holdfast.statistics.eprocess import bounded_mean_log_e, mean_log_e, paired_log_e
 from holdfast.statistics.losses import bounded_loss
@@ -99,9 +99,7 @@ def compare(
     request: Array | None = None,
     slices: Mapping[str, Array] | None = None,
     expected_by_slice: Mapping[str, float] | None = None,
-    live_seconds: Array | None = None,
-    live_new: Array | None = None,
-    factor: float = 1.5,
+    late: Slower = NO_PAIRS,
     classes: Sequence[bool | int | str] = (),
     positive: bool | int | str = 1,
     scale: float = 1.0,
@@ -126,9 +124,7 @@ def compare(
             default. The rows of a request fail together, so that they are one failure.
         slices: column → (n,) its values.
         expected_by_slice: mean disagreement the gate measured, by ``column=value``.
-        live_seconds: (m,) time of each request that either version answered live, oldest first.
-        live_new: (m,) True where that was the challenger.
-        factor: how many times slower the challenger may be.
+        late: what :func:`slower` says of the requests that were answered.
         classes: class labels, for multiclass.
         positive: label of the positive class, for binary.
         scale: regression: the error that counts as loss 1, in the unit of the label.
@@ -144,39 +140,34 @@ def compare(
     both = ~failed_new & ~failed_old
     new, old = np.asarray(score_new)[both], np.asarray(score_old)[both]
     gap = disagreement(task, new, old, scale)
-    worse = _loss_difference(
-        _labelled(both, truth, labelled, label_at),
-        task,
-        truth,
-        (score_new, score_old),
-        {"classes": classes, "positive": positive, "scale": scale},
-    )
+    rows = _labelled(both, truth, labelled, label_at)
+    how = {"classes": classes, "positive": positive, "scale": scale}
+    worse = _loss_difference(rows, task, truth, (score_new, score_old), how)
     failures = _by_request(failed_new.astype(float) - failed_old.astype(float), request)
     apart = _apart(gap, both, expected, slices or {}, expected_by_slice or {})
-    late = slower(
-        np.asarray([] if live_seconds is None else live_seconds, dtype=np.float64),
-        np.asarray([] if live_new is None else live_new, dtype=bool),
-        factor,
-    )
     return Evidence(
         pairs=int(both.sum()),
         errors=int(failed_new.sum()),
         champion_errors=int(failed_old.sum()),
         disagreement=_mean(gap),
         expected=expected,
-        log_e_disagree=apart.log_e,
-        slice=apart.slice,
-        slice_disagreement=apart.seen,
-        slice_expected=apart.expected,
-        labelled=len(worse),
-        loss_difference=_mean(worse),
-        log_e_worse=_last(paired_log_e(worse, tolerance, "greater")),
-        log_e_fine=_last(paired_log_e(worse, margin, "less")),
+        **apart.fields(),
+        **_loss(worse, tolerance, margin),
         log_e_errors=_last(paired_log_e(failures, 0.0, "greater")),
         latency_p99=_p99(seconds_new, ~failed_new),
         latency_pairs=late.pairs,
         log_e_slow=late.log_e,
     )
+
+
+def _loss(worse: Floats, tolerance: float, margin: float) -> dict[str, Any]:
+    """The fields of the evidence that labels decide."""
+    return {
+        "labelled": len(worse),
+        "loss_difference": _mean(worse),
+        "log_e_worse": _last(paired_log_e(worse, tolerance, "greater")),
+        "log_e_fine": _last(paired_log_e(worse, margin, "less")),
+    }
 
 
 class _Apart(NamedTuple):
@@ -186,6 +177,11 @@ class _Apart(NamedTuple):
     slice: str = ""
     seen: float = 0.0
     expected: float = 0.0
+
+    def fields(self) -> dict[str, Any]:
+        """As the evidence names them."""
+        names = ("log_e_disagree", "slice", "slice_disagreement", "slice_expected")
+        return dict(zip(names, self, strict=True))
 
 
 def _apart(

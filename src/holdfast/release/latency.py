@@ -35,6 +35,9 @@ class Slower(NamedTuple):
     log_e: float
 
 
+NO_PAIRS = Slower(0, 0.0)
+
+
 def slower(seconds: Floats, new: NDArray[np.bool_], factor: float) -> Slower:
     """Evidence against "no quantile of the challenger is more than ``factor`` times that of the
     champion". The mean of one e-process a quantile is an e-process itself.
@@ -45,7 +48,7 @@ def slower(seconds: Floats, new: NDArray[np.bool_], factor: float) -> Slower:
         factor: at least 1.
 
     >>> took, who = np.full(4000, 0.01), np.arange(4000) % 2 == 0
-    >>> slower(took, who, 1.5).log_e < 0 < slower(np.where(who, 0.03, took), who, 1.5).log_e
+    >>> slower(took, who, 1.5).log_e <= 0 < slower(np.where(who, 0.03, took), who, 1.5).log_e
     True
     """
     ours, theirs = _pairs(new)
@@ -55,7 +58,7 @@ def slower(seconds: Floats, new: NDArray[np.bool_], factor: float) -> Slower:
     enough = before >= FEWEST
     ours, theirs, before = ours[enough], theirs[enough], before[enough]
     if not ours.size:
-        return Slower(0, 0.0)
+        return NO_PAIRS
     ends, which = np.unique(before, return_inverse=True)
     limits = np.array([np.quantile(old[max(end - WINDOW, 0) : end], QUANTILES) for end in ends])
     processes = []
