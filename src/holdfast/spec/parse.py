@@ -12,11 +12,8 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 
 from holdfast.errors import SpecError
-<<<<<<< HEAD
 from holdfast.spec.channels import channel_faults
-=======
 from holdfast.spec.freeze import parse_window
->>>>>>> cde99d3 (Release by evidence on latency and slices too; blue/green, freeze windows, pause, protected alias)
 from holdfast.spec.types import Section, Spec
 from holdfast.spec.units import parse_duration, parse_size
 
