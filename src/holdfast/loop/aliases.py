@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from holdfast.loop.container import Container, replace
+from holdfast.loop.routing import Router
 from holdfast.records import ReleaseState
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 
 
-def settle(container: Container, model: str) -> int | None:
+def settle(container: Container, model: str, *, protect: bool = False) -> int | None:
     """Brings the aliases in line with the route; level-triggered and idempotent.
 
     What was last seen in MLflow is remembered, so that after a crash between the two systems an
     unfinished move of ours can be told from a move by somebody else.
+
+    Args:
+        container: the wiring.
+        model: its name.
+        protect: whether an alias that somebody else moved is put back, and the move written down.
 
     Returns:
         The version to which somebody else moved the alias ``champion``: nothing was changed then,
@@ -26,7 +32,10 @@ def settle(container: Container, model: str) -> int | None:
     seen = found.get(CHAMPION)
     live = None if route is None else route.champion.version
     if seen is not None and seen not in (live, remembered):
-        return seen
+        if not protect or live is None:
+            return seen
+        text = f"alias champion was moved to version {seen} in MLflow; it is protected and put back"
+        Router(container).note(model, "alias.reverted", "mlflow", text, version=seen, kept=live)
     wanted: dict[str, int] = {} if live is None else {CHAMPION: live}
     if moving is not None and moving.state != ReleaseState.PENDING:
         wanted[CHALLENGER] = moving.version

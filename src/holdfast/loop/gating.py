@@ -23,7 +23,7 @@ from holdfast.loop.examining import alone, imports, latency
 from holdfast.loop.pipeline import breaches_of
 from holdfast.loop.warming import JUDGING, warm
 from holdfast.records import Job, Signature, Verdict, Version, digest
-from holdfast.release.evidence import disagreement
+from holdfast.release.evidence import disagreement, disagreement_by_slice
 from holdfast.spec import Spec
 
 
@@ -93,7 +93,11 @@ def _judge(container: Container, spec: Spec, version: Version) -> Verdict:
     apart = disagreement(
         spec.model.task, evidence.score, evidence.champion_score, scale=evidence.scale
     )
-    judged: Verdict = replace(verdict, disagreement=float(np.mean(apart)))
+    judged: Verdict = replace(
+        verdict,
+        disagreement=float(np.mean(apart)),
+        slice_disagreement=disagreement_by_slice(apart, evidence.slices),
+    )
     return judged
 
 

@@ -23,6 +23,7 @@ from holdfast.loop.courier import Courier
 from holdfast.loop.jobs import LocalRunner
 from holdfast.loop.releasing import Releasing
 from holdfast.loop.routing import latest_release
+from holdfast.loop.switched import note_last_answers
 from holdfast.loop.watching import Watching
 from holdfast.records import JobState
 
@@ -95,14 +96,17 @@ class Reconciler:
 
     def reconcile(self, model: str) -> None:
         """Everything that one model needs now."""
-        moved = settle(self._container, model)
+        protected = self._container.spec(model).release.protect
+        moved = settle(self._container, model, protect=protected)
         if moved is not None:
             self._obey(model, moved)
-        self._follow_up(model)
+        if not self._container.ask(self._container.store.models.get, model).paused:
+            self._follow_up(model)
         for release in self._container.ask(self._container.store.releases.active, model):
             self._releasing.advance(release)
+        note_last_answers(self._container, model)
         self._watching.watch(model)
-        settle(self._container, model)
+        settle(self._container, model, protect=protected)
 
     def _obey(self, model: str, number: int) -> None:
         """Follows an alias that somebody moved, if we can serve what it points to."""

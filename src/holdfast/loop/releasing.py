@@ -11,7 +11,7 @@ from holdfast.loop.aliases import settle
 from holdfast.loop.container import Container, replace
 from holdfast.loop.evidence import gather
 from holdfast.loop.incidents import close_open
-from holdfast.loop.routing import MOVING, Router, latest_release, moved, started
+from holdfast.loop.routing import MOVING, Router, latest_release, moved, quoted, said, started
 from holdfast.ports.ids import new_id
 from holdfast.records import Arm, Evidence, Release, ReleaseState, Route, Transition
 from holdfast.release.arms import route_for
@@ -42,6 +42,7 @@ class Releasing:
         actor: str,
         strategy: str | None = None,
         force: str | None = None,
+        note: str = "",
     ) -> Release:
         """Begins to take a version live.
 
@@ -70,8 +71,11 @@ class Releasing:
                 actor=actor,
                 reason=f"forced: {force}" if force else "the gate passed it",
                 expected_disagreement=(verdict.disagreement or 0.0) if verdict else 0.0,
+                expected_by_slice=verdict.slice_disagreement if verdict else {},
+                notes=said(actor, note),
             )
-            self._router.save(tx, release, "release.started", actor, started(release))
+            text = started(release) + quoted(note)
+            self._router.save(tx, release, "release.started", actor, text)
         return self.advance(release) or release
 
     def _may_start(
@@ -95,7 +99,7 @@ class Releasing:
                 f"Run 'holdfast gate {number}', or insist with --force 'why'.",
             )
 
-    def approve(self, model: str, *, version: int, actor: str) -> Release:
+    def approve(self, model: str, *, version: int, actor: str, note: str = "") -> Release:
         """Adds somebody's agreement to a release that waits for it.
 
         Raises:
@@ -116,8 +120,13 @@ class Releasing:
                     f"{actor} started or approved this release already",
                     "Somebody else has to agree.",
                 )
-            agreed: Release = replace(release, approvals=(*release.approvals, actor))
-            self._router.save(tx, agreed, "release.approved", actor, f"{actor} agreed")
+            agreed: Release = replace(
+                release,
+                approvals=(*release.approvals, actor),
+                notes=(*release.notes, *said(actor, note)),
+            )
+            text = f"{actor} agreed{quoted(note)}"
+            self._router.save(tx, agreed, "release.approved", actor, text)
         return self.advance(agreed) or agreed
 
     def abort(self, model: str, *, version: int, actor: str, reason: str) -> Release:
@@ -153,8 +162,9 @@ class Releasing:
             return self._move(release, transition, "holdfast", evidence)
         if evidence != release.evidence:
             with self._store.begin() as tx:
-                if self._store.releases.get(tx, release.id).state == release.state:
-                    self._store.releases.save(tx, replace(release, evidence=evidence))
+                present = self._store.releases.get(tx, release.id)
+                if present.state == release.state:
+                    self._store.releases.save(tx, replace(present, evidence=evidence))
         return None
 
     def _move(
@@ -165,17 +175,24 @@ class Releasing:
         old = None
         if release.previous is not None:
             old = self._router.arm(release.model, release.previous)
+        back = self._router.fallback(release.model, release.previous)
         with self._store.begin() as tx:
             present = self._store.releases.get(tx, release.id)
             if (present.state, present.step) != (release.state, release.step):
                 return present  # somebody was faster: an operator, or another control plane
             self._router.save(tx, moved_on, "release.moved", actor, moved(moved_on))
-            self._apply(tx, moved_on, new, old, actor)
+            self._apply(tx, moved_on, new, old, back, actor)
         self._settle(moved_on.model)
         return moved_on
 
     def _apply(
-        self, tx: Connection, release: Release, new: Arm, old: Arm | None, actor: str
+        self,
+        tx: Connection,
+        release: Release,
+        new: Arm,
+        old: Arm | None,
+        back: Arm | None,
+        actor: str,
     ) -> None:
         """What a new state of a release asks of the servers and of other releases."""
         if release.state == ReleaseState.PROMOTED:
@@ -186,8 +203,13 @@ class Releasing:
             self._router.end_all(tx, release.model, "holdfast", reason, keep=release.id)
             close_open(self._container, tx, release.model, reason)
         wanted = route_for(release, new, old)
+        # Until the new version is live a rollback leads behind the old one: that stays loaded too.
+        resident = wanted.resident
+        ordered = {arm.version for arm in (*wanted.arms, *wanted.shadow)}
+        if back and release.state != ReleaseState.WATCHED and back.version not in ordered:
+            resident = (*resident, back)
         self._router.write(
-            tx, release.model, wanted.arms, shadow=wanted.shadow, resident=wanted.resident,
+            tx, release.model, wanted.arms, shadow=wanted.shadow, resident=resident,
             mirror=wanted.mirror, actor=actor, reason=moved(release),
         )  # fmt: skip
 
@@ -210,6 +232,7 @@ class Releasing:
         if under_way is not None and to is None:
             return self.abort(model, version=under_way.version, actor=actor, reason=reason)
         good = self._router.arm(model, number, weight=1.0)
+        back_of_good = self._router.fallback(model, number)
         with self._store.begin() as tx:
             present = self._store.routes.current(tx, model)
             if present is not None and present.champion.version != route.champion.version:
@@ -218,12 +241,18 @@ class Releasing:
                     f"version {present.champion.version} of {model} went live in this moment",
                     "See 'holdfast status', then roll back again if that is wrong.",
                 )
-            back = self._take_back(tx, route, good, actor, reason)
+            back = self._take_back(tx, route, good, back_of_good, actor, reason)
         self._settle(model)
         return back
 
     def _take_back(
-        self, tx: Connection, route: Route, good: Arm, actor: str, reason: str
+        self,
+        tx: Connection,
+        route: Route,
+        good: Arm,
+        further: Arm | None,
+        actor: str,
+        reason: str,
     ) -> Release:
         bad = route.champion
         known = latest_release(self._container, tx, route.model, bad.version)
@@ -246,8 +275,11 @@ class Releasing:
         )  # fmt: skip
         self._router.end_all(tx, route.model, actor, reason, keep=back.id)
         self._router.save(tx, back, "release.moved", actor, moved(back))
+        resident = [replace(bad, weight=0.0)]
+        if further is not None and further.version != bad.version:
+            resident.append(further)
         self._router.write(
-            tx, route.model, (good,), resident=(replace(bad, weight=0.0),), actor=actor,
+            tx, route.model, (good,), resident=tuple(resident), actor=actor,
             reason=f"rolled back from version {bad.version}: {reason}",
         )  # fmt: skip
         return back
@@ -268,8 +300,8 @@ class Releasing:
 
     def confirmed(self, release: Release, seconds: float) -> Release:
         """Notes how long it took until every server confirmed a rollback."""
-        noted: Release = replace(release, switched_in=seconds)
         with self._store.begin() as tx:
+            noted: Release = replace(self._store.releases.get(tx, release.id), switched_in=seconds)
             self._store.releases.save(tx, noted)
         return noted
 

@@ -128,11 +128,13 @@ class Watching:
             for release in self._store.releases.active(tx, model)
             if release.state == ReleaseState.WATCHED and release.version == version.number
         ]
-        moving = self._store.releases.moving(tx, model)
+        # A paused model is not retrained; what is live is watched, and taken back, all the same.
+        paused = self._store.models.get(tx, model).paused
+        halted = paused or self._store.releases.moving(tx, model) is not None
         return State(
             last_retrain_at=loops[0].created_at if loops else None,
             retrains_in_30_days=sum(job.created_at > now - MONTH for job in loops),
-            pending_action="retrain" if moving or self._under_way(tx, model, jobs) else None,
+            pending_action="retrain" if halted or self._under_way(tx, model, jobs) else None,
             consecutive_looks=_consecutive(findings, spec, now),
             released_at=since,
             release_watching=bool(watched),

@@ -13,6 +13,7 @@ import msgspec
 
 from holdfast.errors import SpecError
 from holdfast.spec.channels import channel_faults
+from holdfast.spec.freeze import parse_window
 from holdfast.spec.types import Section, Spec
 from holdfast.spec.units import parse_duration, parse_size
 
@@ -211,6 +212,12 @@ def _fairness_faults(spec: Spec) -> Iterator[Fault]:
 def _policy_faults(spec: Spec) -> Iterator[Fault]:
     if list(spec.release.steps) != sorted(set(spec.release.steps)):
         yield "release.steps", "the shares must grow", "Write them like [0.05, 0.25, 0.5]."
+    for text in spec.release.freeze:
+        try:
+            parse_window(text)
+        except ValueError as error:
+            fix = "Write it like 'fri 16:00 - mon 08:00 Europe/Berlin'."
+            yield "release.freeze", f"{error}", fix
     if "schedule" in spec.retrain.on and spec.retrain.schedule is None:
         yield "retrain.schedule", "on has 'schedule' but none is given", "Add a cron line."
 

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta
 
 Task = Literal["binary", "multiclass", "regression"]
-Strategy = Literal["direct", "shadow", "canary"]
+Strategy = Literal["direct", "shadow", "canary", "blue_green"]
 Approval = Literal["none", "one", "two"]
 Trigger = Literal["drift", "new_data", "code", "schedule"]
 Topic = Literal["page", "alert", "approval", "release"]
@@ -139,7 +139,7 @@ class Gate(Section, frozen=True, kw_only=True):
 class Release(Section, frozen=True, kw_only=True):
     """``[release]``: how a version that passed goes live."""
 
-    strategy: Annotated[Strategy, about("direct, shadow or canary")] = "canary"
+    strategy: Annotated[Strategy, about("direct, shadow, canary or blue_green")] = "canary"
     steps: Annotated[
         tuple[Fraction, ...], about("share of traffic at each canary step, growing")
     ] = (0.05, 0.25, 0.5)
@@ -153,6 +153,21 @@ class Release(Section, frozen=True, kw_only=True):
     max_step: Annotated[timedelta, about("longest a step may wait for evidence")] = timedelta(
         days=3
     )
+    on_inconclusive: Annotated[
+        Literal["abort", "hold"],
+        about("what then: the champion takes all traffic again, or the step waits on"),
+    ] = "abort"
+    slower: Annotated[
+        Annotated[float, Meta(ge=1)],
+        about("how many times the champion's latency a version may take without being stopped"),
+    ] = 1.5
+    freeze: Annotated[
+        tuple[str, ...],
+        about("when nothing goes forward, such as 'fri 16:00 - mon 08:00 Europe/Berlin'"),
+    ] = ()
+    protect: Annotated[
+        bool, about("put an alias that somebody moved in MLflow back, instead of obeying it")
+    ] = False
 
 
 class Monitor(Section, frozen=True, kw_only=True):

@@ -22,6 +22,7 @@ class ModelEntry(Record, frozen=True, kw_only=True):
         root: folder of its project.
         text: its ``holdfast.toml``, as it was when it was added or last changed.
         paused: whether the loop leaves it alone.
+        note: why it is paused.
         champion: version to which the alias ``champion`` pointed when it was last looked at.
     """
 
@@ -30,6 +31,7 @@ class ModelEntry(Record, frozen=True, kw_only=True):
     text: str
     added_at: Time
     paused: bool = False
+    note: str = ""
     champion: int | None = None
 
     def spec(self) -> Spec:
@@ -48,13 +50,15 @@ class Models:
         """Adds a model, or changes its spec."""
         put(tx, models, entry, name=entry.name)
 
-    def pause(self, tx: Connection, name: str, *, paused: bool = True) -> ModelEntry:
+    def pause(
+        self, tx: Connection, name: str, *, paused: bool = True, note: str = ""
+    ) -> ModelEntry:
         """Tells the loop to leave a model alone, or to look after it again.
 
         Raises:
             NotFoundError: when there is none of that name.
         """
-        entry = msgspec.structs.replace(self.get(tx, name), paused=paused)
+        entry = msgspec.structs.replace(self.get(tx, name), paused=paused, note=note)
         self.save(tx, entry)
         return entry
 
