@@ -78,7 +78,7 @@ class Watching:
             newer_data(self._container, spec, version),
             schedule_due(self._container, spec, now),
         )
-        with self._store.begin() as tx:
+        with self._store.begin("decision.make") as tx:
             current = self._store.routes.current(tx, model)
             if current is None or current.epoch != route.epoch:
                 return  # another version answers now: the next pass looks at that one

@@ -108,6 +108,10 @@ class Release(Section, frozen=True, kw_only=True):
     automatic: Annotated[
         bool, about("release a version that the loop retrained as soon as it passes")
     ] = True
+    alias_moves: Annotated[
+        Literal["obey", "revert"],
+        about("what to do when somebody moves the alias champion with plain MLflow"),
+    ] = "obey"
     max_step: Annotated[timedelta, about("longest a step may wait for evidence")] = timedelta(
         days=3
     )
