@@ -97,7 +97,7 @@ def look_back(container: Container, spec: Spec, past: Stint, until: datetime) ->
         metrics=(spec.gate.metric,),
     )
     kept["labels"] = sum(cohort.labelled for cohort in kept["quality"])
-    with container.store.begin("look.amend") as tx:
+    with container.store.begin() as tx:
         container.store.looks.save(
             tx, model, past.version, past.since, container.clock.now(), _encoded(kept)
         )

@@ -48,7 +48,7 @@ def train_now(
     spec = container.project_spec()
     payload = {"origin": "operator", "accept": accept}
     jobs, model = container.store.jobs, spec.model.name
-    with container.store.begin("training.queue") as tx:
+    with container.store.begin() as tx:
         key = f"train:{model}:{new_id('now')}"
         job = jobs.enqueue(tx, key, "train", model, payload, container.clock.now())
         job = jobs.take(tx, job.id, os.getpid(), psutil.Process().create_time())

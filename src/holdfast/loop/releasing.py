@@ -152,7 +152,7 @@ class Releasing:
         if transition is not None:
             return self._move(release, transition, "holdfast", evidence)
         if evidence != release.evidence:
-            with self._store.begin("release.note") as tx:
+            with self._store.begin() as tx:
                 if self._store.releases.get(tx, release.id).state == release.state:
                     self._store.releases.save(tx, replace(release, evidence=evidence))
         return None
@@ -294,7 +294,7 @@ class Releasing:
     def confirmed(self, release: Release, seconds: float) -> Release:
         """Notes how long it took until every server confirmed a rollback."""
         noted: Release = replace(release, switched_in=seconds)
-        with self._store.begin("release.confirm") as tx:
+        with self._store.begin() as tx:
             self._store.releases.save(tx, noted)
         return noted
 

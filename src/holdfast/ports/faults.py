@@ -25,19 +25,16 @@ STEPS = (
     "job.end",
     "job.spawn",
     "job.step",
-    "look.amend",
     "release.approve",
-    "release.confirm",
     "release.move",
-    "release.note",  # of new evidence
     "release.start",
     "release.take_back",
     "training.order",
-    "training.queue",
     "version.keep",
     "version.make",  # in MLflow
 )
-"""Every durable step of the loop; the sources name each in one place."""
+"""Every durable step of the loop; the sources name each in one place. What the next pass finds out
+anew, such as evidence and looks, is none."""
 
 POINTS = tuple(f"{name}.{side}" for name in STEPS for side in ("before", "after"))
 """What ``HOLDFAST_FAULT`` may name."""
