@@ -21,7 +21,7 @@ from options import Options
 
 NAMES = (
     "startup", "overhead", "scoring", "serving", "request", "rollback", "memory", "many",
-    "overload",
+    "overload", "fleet",
 )  # fmt: skip
 RESULTS = Path(__file__).parent / "results"
 

@@ -58,9 +58,9 @@ def take_back(container: Container) -> None:
 
 
 def decide(container: Container) -> None:
-    """A look at what went wrong; then a person closes the incident."""
-    one = reconciler(container)
-    one.look(MODEL)
+    """Looks at what went wrong, each after a new start; then a person closes the incident."""
+    for _ in range(2):
+        reconciler(container).look(MODEL)
     for incident in container.ask(container.store.incidents.list, MODEL, open_only=True):
         incidents.close_by_hand(container, incident.id, "seen")
 

@@ -24,6 +24,7 @@ STORIES: dict[str, tuple[str, tuple[str, ...]]] = {
     "waiting": ("approve", ("release.approve",)),
     "bad": ("take_back", ("release.take_back",)),
     "wrong": ("decide", ("decision.make", "incident.close")),
+    "failing": ("decide", ("decision.make", "release.take_back")),
 }  # fmt: skip
 HEAVY = {
     "ordered": ("train", ("training.order", "job.claim", "job.step", "job.end", "version.make",
@@ -59,6 +60,10 @@ def prepare(home: Any, story: str, traffic: Callable[..., Any]) -> None:
         Releasing(container).start("tiny", version=2, actor="ana")
     elif story == "wrong":
         traffic(home, 4, wrong=True)
+    elif story == "failing":
+        traffic(home, 2)
+        Releasing(container).start("tiny", version=2, actor="ana")
+        traffic(home, 5, wrong=True)
     container.store.close()
 
 
@@ -84,7 +89,7 @@ def test_every_point_has_its_place_and_its_story() -> None:
     named = re.findall(r'(?:store\.begin|faults\.step)\(\s*"([^"]+)"', text)
     assert sorted(named) == sorted(STEPS)
     told = [step for _, steps in (*STORIES.values(), *HEAVY.values()) for step in steps]
-    assert sorted(told) == sorted(STEPS)
+    assert set(told) == set(STEPS)
     assert {point.rpartition(".")[0] for point in POINTS} == set(STEPS)
 
 
