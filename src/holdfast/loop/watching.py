@@ -61,13 +61,14 @@ class Watching:
 
     def _finish_rollback(self, route: Route) -> bool:
         """Does what was decided about the live version, if the process died before it could."""
-        lived = stints(self._container.ask(self._store.routes.history, route.model, 10_000))
         made = self._container.ask(
-            self._store.decisions.list, route.model, actions=("roll_back",),
-            since=lived[-1].since, limit=1,
-        )  # fmt: skip
+            self._store.decisions.list, route.model, actions=("roll_back",), limit=1
+        )
         if not made or made[0].version != route.champion.version:
             return False
+        lived = stints(self._container.ask(self._store.routes.history, route.model, 10_000))
+        if made[0].at < lived[-1].since:
+            return False  # it was rolled back, and somebody put it live once more
         self._releasing.rollback(route.model, actor="holdfast", reason=made[0].reason)
         return True
 
