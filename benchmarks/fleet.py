@@ -19,8 +19,8 @@ from holdfast.records import Arm, Release, ReleaseState, Route
 from holdfast.store.models import ModelEntry
 
 MODELS = (10, 100, 500, 1000)
-EVENTS = 20
-PASSES = 30
+EVENTS = 10
+PASSES = 20
 SPEC = """
 [model]
 name = "{name}"

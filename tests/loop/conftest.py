@@ -209,14 +209,26 @@ def transfer() -> Callable[[Any, str], None]:
 
 
 @pytest.fixture
-def database_url() -> Iterator[str]:
-    """A schema of its own in the server that ``scripts/postgres.sh`` started."""
+def schema() -> Iterator[Callable[[], str]]:
+    """Makes schemas in the server that ``scripts/postgres.sh`` started; their URLs."""
     engine = create_engine(os.environ["HOLDFAST_TEST_POSTGRES"], isolation_level="AUTOCOMMIT")
-    schema = f"loop_{uuid.uuid4().hex}"
+    made: list[str] = []
+
+    def make() -> str:
+        made.append(f"loop_{uuid.uuid4().hex}")
+        with engine.connect() as connection:
+            connection.execute(text(f"CREATE SCHEMA {made[-1]}"))
+        own = engine.url.update_query_dict({"options": f"-csearch_path={made[-1]}"})
+        return own.render_as_string(hide_password=False)
+
+    yield make
     with engine.connect() as connection:
-        connection.execute(text(f"CREATE SCHEMA {schema}"))
-    own = engine.url.update_query_dict({"options": f"-csearch_path={schema}"})
-    yield own.render_as_string(hide_password=False)
-    with engine.connect() as connection:
-        connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
+        for name in made:
+            connection.execute(text(f"DROP SCHEMA {name} CASCADE"))
     engine.dispose()
+
+
+@pytest.fixture
+def database_url(schema: Callable[[], str]) -> str:
+    """A schema of its own."""
+    return schema()

@@ -6,12 +6,14 @@ import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 import holdfast
+from holdfast.loop.container import Container
 from holdfast.loop.releasing import Releasing
+from holdfast.loop.settings import load_settings
 from holdfast.ports.faults import POINTS, STEPS
 
 SOURCE = Path(holdfast.__file__).parent
@@ -32,6 +34,20 @@ HEAVY = {
     "spawned": ("spawn", ("job.spawn",)),
 }  # fmt: skip
 SIDES = ("before", "after")
+ENGINES = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+
+
+class Life(NamedTuple):
+    """A copy of a home that lives once, and is started again once."""
+
+    home: Any
+    environment: dict[str, str]
+    container: Container
+
+    @property
+    def said(self) -> str:
+        """What its processes wrote."""
+        return (self.home.project / "child.log").read_text()
 
 
 def _done(home: Any, *numbers: int) -> None:
@@ -67,20 +83,39 @@ def prepare(home: Any, story: str, traffic: Callable[..., Any]) -> None:
     container.store.close()
 
 
+@pytest.fixture
+def life(request: pytest.FixtureRequest, again: Any, transfer: Any) -> Callable[[Any], Life]:
+    """Copies a home as it is, with its metadata in the engine that the test is about."""
+    postgres = getattr(request, "param", "sqlite") == "postgres"
+    schema = request.getfixturevalue("schema") if postgres else None
+
+    def make(home: Any) -> Life:
+        copied = again(home)
+        if schema is None:
+            return Life(copied, {}, copied.container)
+        environment = {"HOLDFAST_DATABASE_URL": schema()}
+        transfer(copied, environment["HOLDFAST_DATABASE_URL"])
+        settings = load_settings(copied.project, {**copied.environment, **environment})
+        return Life(copied, environment, Container(settings, copied.project))
+
+    return make
+
+
 def _lives(
-    home: Any, story: tuple[str, tuple[str, ...]], dying: Any, again: Callable[[Any], Any],
+    home: Any, story: tuple[str, tuple[str, ...]], dying: Any, life: Callable[[Any], Life],
     state: Callable[[Any], Any],
 ) -> None:  # fmt: skip
     scenario, steps = story
-    calm = again(home)
-    assert dying.run(calm, scenario) == 0, (calm.project / "child.log").read_text()
+    calm = life(home)
+    assert dying.run(calm.home, scenario, **calm.environment) == 0, calm.said
     wanted = state(calm.container)
     for point in (f"{step}.{side}" for step in steps for side in SIDES):
-        life = again(home)
-        assert dying.run(life, scenario, point) == signal.SIGKILL, f"{point} is not reached"
-        assert dying.run(life, scenario) == 0, (life.project / "child.log").read_text()
-        assert state(life.container) == wanted, point
-        life.container.store.close()
+        one = life(home)
+        died = dying.run(one.home, scenario, point, **one.environment)
+        assert died == signal.SIGKILL, f"{point} is not reached: {one.said}"
+        assert dying.run(one.home, scenario, **one.environment) == 0, one.said
+        assert state(one.container) == wanted, point
+        one.container.store.close()
     calm.container.store.close()
 
 
@@ -94,18 +129,20 @@ def test_every_point_has_its_place_and_its_story() -> None:
 
 
 @pytest.mark.parametrize("story", STORIES)
+@pytest.mark.parametrize("life", ENGINES, indirect=True)
 def test_killed_at_every_point_ends_as_if_undisturbed(
-    story: str, live: Any, traffic: Any, dying: Any, again: Any, state: Any
+    story: str, live: Any, traffic: Any, dying: Any, life: Any, state: Any
 ) -> None:
     prepare(live, story, traffic)
-    _lives(live, STORIES[story], dying, again, state)
+    _lives(live, STORIES[story], dying, life, state)
 
 
 @pytest.mark.heavy
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("story", HEAVY)
+@pytest.mark.parametrize("life", ENGINES, indirect=True)
 def test_killed_at_every_point_of_a_training(
-    story: str, live: Any, dying: Any, again: Any, state: Any
+    story: str, live: Any, dying: Any, life: Any, state: Any
 ) -> None:
     live.container.store.close()
-    _lives(live, HEAVY[story], dying, again, state)
+    _lives(live, HEAVY[story], dying, life, state)
