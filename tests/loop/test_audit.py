@@ -33,6 +33,7 @@ UNTOLD = {
     "jobs": "checkpoints; the order and the end are told, see below",
     "looks": "what the pages show, not what was decided",
     "leases": "who leads",
+    "notifications": "the outbox; each is written with its cause",
     "events": "itself",
     "event_head": "itself",
 }
