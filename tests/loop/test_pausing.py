@@ -1,4 +1,4 @@
-"""What halts a release: a pause, a freeze window, a protected alias; and what nothing halts."""
+"""What halts a release: a pause, a freeze window; and what nothing halts."""
 
 from __future__ import annotations
 
@@ -125,18 +125,6 @@ def test_the_version_a_rollback_leads_to_is_always_loaded(live: Any) -> None:
     assert loaded() == (3, [2])
     releasing.rollback("tiny", actor="ana", reason="x")
     assert loaded() == (2, [1, 3]), "the next rollback leads to 1"
-
-
-def test_a_protected_alias_is_put_back_and_the_move_written_down(live: Any) -> None:
-    live.edit('strategy = "direct"', 'strategy = "direct"\nprotect = true')
-    _tick(live)
-    client = MlflowClient(live.container.settings.tracking_uri)
-    client.set_registered_model_alias("tiny", "champion", "2")
-    for _ in range(3):
-        _tick(live)
-    assert _route(live).champion.version == 1
-    assert live.container.registry.aliases("tiny") == {"champion": 1}
-    assert [(e.actor, e.body["version"]) for e in live.events("alias.reverted")] == [("mlflow", 2)]
 
 
 def test_the_last_answer_of_what_was_taken_back_is_read_from_the_log(

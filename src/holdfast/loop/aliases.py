@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from sqlalchemy import Connection
+
 from holdfast.loop.container import Container, replace
-from holdfast.loop.routing import Router
+from holdfast.ports import faults
 from holdfast.records import ReleaseState
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 
 
-def settle(container: Container, model: str, *, protect: bool = False) -> int | None:
+def settle(container: Container, model: str) -> int | None:
     """Brings the aliases in line with the route; level-triggered and idempotent.
 
     What was last seen in MLflow is remembered, so that after a crash between the two systems an
@@ -18,38 +22,52 @@ def settle(container: Container, model: str, *, protect: bool = False) -> int | 
     Args:
         container: the wiring.
         model: its name.
-        protect: whether an alias that somebody else moved is put back, and the move written down.
 
     Returns:
         The version to which somebody else moved the alias ``champion``: nothing was changed then,
         and the caller decides. None when all is in line.
     """
-    with container.store.read() as tx:
-        route = container.store.routes.current(tx, model)
-        moving = container.store.releases.moving(tx, model)
-        remembered = container.store.models.get(tx, model).champion
     found = container.registry.aliases(model)
+    with container.store.read() as tx:
+        remembered = container.store.models.get(tx, model).champion
+        wanted = _wanted(container, tx, model)
+    live = wanted.get(CHAMPION)
     seen = found.get(CHAMPION)
-    live = None if route is None else route.champion.version
     if seen is not None and seen not in (live, remembered):
-        if not protect or live is None:
-            return seen
-        text = f"alias champion was moved to version {seen} in MLflow; it is protected and put back"
-        Router(container).note(model, "alias.reverted", "mlflow", text, version=seen, kept=live)
-    wanted: dict[str, int] = {} if live is None else {CHAMPION: live}
-    if moving is not None and moving.state != ReleaseState.PENDING:
-        wanted[CHALLENGER] = moving.version
-    for alias, number in wanted.items():
-        if found.get(alias) != number:
-            container.registry.set_alias(model, alias, number)
-    if live is not None and CHALLENGER in found and CHALLENGER not in wanted:
-        container.registry.delete_alias(model, CHALLENGER)
-    if live is not None and remembered != live:
-        _remember(container, model, live)
+        return seen
+    if live is None or (remembered == live and _in_line(found, wanted)):
+        return None
+    # Within a write transaction: nobody else changes the route meanwhile, and a control plane that
+    # no longer leads is refused before it moves an alias on what it read long ago.
+    with container.store.begin("alias.note") as tx:
+        entry, wanted = container.store.models.get(tx, model), _wanted(container, tx, model)
+        found = container.registry.aliases(model)
+        if found.get(CHAMPION) in (None, wanted[CHAMPION], entry.champion):
+            _move(container, model, found, wanted)
+            container.store.models.save(tx, replace(entry, champion=wanted[CHAMPION]))
     return None
 
 
-def _remember(container: Container, model: str, number: int) -> None:
-    with container.store.begin() as tx:
-        entry = container.store.models.get(tx, model)
-        container.store.models.save(tx, replace(entry, champion=number))
+def _wanted(container: Container, tx: Connection, model: str) -> dict[str, int]:
+    """The version of each alias, as the route says."""
+    route = container.store.routes.current(tx, model)
+    moving = container.store.releases.moving(tx, model)
+    wanted: dict[str, int] = {} if route is None else {CHAMPION: route.champion.version}
+    if moving is not None and moving.state != ReleaseState.PENDING:
+        wanted[CHALLENGER] = moving.version
+    return wanted
+
+
+def _in_line(found: Mapping[str, int], wanted: Mapping[str, int]) -> bool:
+    return all(found.get(alias) == wanted.get(alias) for alias in (CHAMPION, CHALLENGER))
+
+
+def _move(
+    container: Container, model: str, found: Mapping[str, int], wanted: Mapping[str, int]
+) -> None:
+    for alias, number in wanted.items():
+        if found.get(alias) != number:
+            with faults.step("alias.move"):
+                container.registry.set_alias(model, alias, number)
+    if CHALLENGER in found and CHALLENGER not in wanted:
+        container.registry.delete_alias(model, CHALLENGER)

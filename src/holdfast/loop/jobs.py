@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 
 from holdfast.loop.container import Container
+from holdfast.ports import faults
 from holdfast.records import Job, JobState
 
 ATTEMPTS = 3
@@ -65,7 +66,7 @@ class LocalRunner:
 
     def _start(self, job: Job) -> None:
         folder = self._container.settings.folder(f"jobs/{job.id}")
-        with (folder / "process.log").open("ab") as log:
+        with (folder / "process.log").open("ab") as log, faults.step("job.spawn"):
             self._started[job.id] = subprocess.Popen(
                 [sys.executable, "-m", "holdfast.loop.job", job.id],
                 env=environment(self._container),
@@ -98,7 +99,7 @@ def finish(container: Container, job: Job, result: dict[str, Any], state: JobSta
     """
     store = container.store
     now = container.clock.now()
-    with store.begin() as tx:
+    with store.begin("job.end") as tx:
         present = store.jobs.get(tx, job.id)
         ended = present.state not in (JobState.QUEUED, JobState.RUNNING)
         if ended or present.attempt != job.attempt:

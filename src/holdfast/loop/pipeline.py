@@ -22,6 +22,7 @@ from holdfast.loop.container import Container
 from holdfast.loop.fitting import Fitted, Fitting, Rows
 from holdfast.loop.jobs import finish
 from holdfast.loop.warming import TRAINING, warm
+from holdfast.ports import faults
 from holdfast.ports.ids import new_id
 from holdfast.records import Breach, Contract, DatasetVersion, Job, JobState, Version
 from holdfast.spec import Spec
@@ -97,7 +98,7 @@ class _Training:
     def _checkpoint(self, step: str, **progress: Any) -> None:
         self._progress.update(progress)
         store = self._container.store
-        with store.begin() as tx:
+        with store.begin("job.step") as tx:
             store.jobs.checkpoint(tx, self._job.id, step, self._progress, self._job.attempt)
 
     def _cut(self) -> datetime:
@@ -148,17 +149,19 @@ class _Training:
         """The version in the registry; registering it again gives the same one."""
         self._tell("registering the version")
         route = self._container.ask(self._container.store.routes.current, self._job.model)
-        version = self._container.registry.register(
-            fitted.manifest,
-            fitted.bundle,
-            run=fitted.run,
-            job=self._job.id,
-            data_start=rows.dataset.start,
-            data_end=rows.dataset.end,
-            parent=None if route is None else route.champion.version,
-        )
+        self._checkpoint("registering")  # refuses a process that was given up
+        with faults.step("version.make"):
+            version = self._container.registry.register(
+                fitted.manifest,
+                fitted.bundle,
+                run=fitted.run,
+                job=self._job.id,
+                data_start=rows.dataset.start,
+                data_end=rows.dataset.end,
+                parent=None if route is None else route.champion.version,
+            )
         store = self._container.store
-        with store.begin() as tx:
+        with store.begin("version.keep") as tx:
             if store.versions.find(tx, version.model, version.number) is None:
                 store.versions.save(tx, version)
                 store.events.append(

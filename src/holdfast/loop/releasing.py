@@ -55,7 +55,7 @@ class Releasing:
             policy = replace(policy, strategy=strategy)
         self._container.version(model, version)
         now = self._container.clock.now()
-        with self._store.begin() as tx:
+        with self._store.begin("release.start") as tx:
             route = self._store.routes.current(tx, model)
             self._may_start(tx, model, version, route, force)
             verdict = self._store.verdicts.latest(tx, model, version)
@@ -107,7 +107,7 @@ class Releasing:
             ConflictError: when it does not wait for anybody, or this person started it or agreed
                 before.
         """
-        with self._store.begin() as tx:
+        with self._store.begin("release.approve") as tx:
             release = self._moving(tx, model, version)
             if release.state != ReleaseState.PENDING:
                 raise ConflictError(
@@ -176,7 +176,7 @@ class Releasing:
         if release.previous is not None:
             old = self._router.arm(release.model, release.previous)
         back = self._router.fallback(release.model, release.previous)
-        with self._store.begin() as tx:
+        with self._store.begin("release.move") as tx:
             present = self._store.releases.get(tx, release.id)
             if (present.state, present.step) != (release.state, release.step):
                 return present  # somebody was faster: an operator, or another control plane
@@ -233,7 +233,7 @@ class Releasing:
             return self.abort(model, version=under_way.version, actor=actor, reason=reason)
         good = self._router.arm(model, number, weight=1.0)
         back_of_good = self._router.fallback(model, number)
-        with self._store.begin() as tx:
+        with self._store.begin("release.take_back") as tx:
             present = self._store.routes.current(tx, model)
             if present is not None and present.champion.version != route.champion.version:
                 raise ConflictError(
@@ -288,8 +288,10 @@ class Releasing:
         """Follows an alias ``champion`` that somebody moved with plain MLflow."""
         arm = self._router.arm(model, number, weight=1.0)
         reason = f"alias champion was moved to version {number} in MLflow"
-        with self._store.begin() as tx:
+        with self._store.begin("alias.obey") as tx:
             route = self._store.routes.current(tx, model)
+            if route is not None and route.champion.version == number:
+                return  # another control plane was faster
             resident = () if route is None else (replace(route.champion, weight=0.0),)
             self._router.event(
                 tx, "alias.moved", model, "mlflow", reason, alias="champion", version=number
@@ -297,6 +299,29 @@ class Releasing:
             self._router.end_all(tx, model, "mlflow", reason)
             self._router.write(tx, model, (arm,), resident=resident, actor="mlflow", reason=reason)
         self._settle(model)
+
+    def revert_alias(self, model: str, number: int) -> None:
+        """Moves the alias ``champion`` back to what is live, after somebody moved it in MLflow."""
+        with self._store.begin("alias.revert") as tx:
+            route = self._store.routes.current(tx, model)
+            if route is None or route.champion.version == number:
+                return
+            live = route.champion.version
+            reason = (
+                f"alias champion was moved to version {number} in MLflow; moved back to version"
+                f" {live}, as [release] alias_moves says"
+            )
+            self._router.event(
+                tx, "alias.reverted", model, "mlflow", reason, alias="champion", version=number
+            )
+            entry = self._store.models.get(tx, model)
+            # What was noted last is ours to change: the next settling moves the alias back.
+            self._store.models.save(tx, replace(entry, champion=number))
+        self._settle(model)
+
+    def on(self, container: Container) -> Releasing:
+        """The same, on another wiring of the same parts."""
+        return Releasing(container, self._changed)
 
     def confirmed(self, release: Release, seconds: float) -> Release:
         """Notes how long it took until every server confirmed a rollback."""

@@ -59,7 +59,7 @@ def ask_for_training(container: Container, model: str, actor: str, reason: str) 
         NotFoundError: when there is no such model.
     """
     store, now = container.store, container.clock.now()
-    with store.begin() as tx:
+    with store.begin("training.order") as tx:
         store.models.get(tx, model)
         for job in store.jobs.active(tx, model):
             if job.kind == "train":

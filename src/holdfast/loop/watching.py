@@ -40,6 +40,8 @@ class Watching:
         route = container.ask(self._store.routes.current, model)
         if route is None:
             return None
+        if self._finish_rollback(route):
+            return None
         until = container.recorded_until()
         if until is None:
             return None
@@ -56,6 +58,19 @@ class Watching:
         if len(lived) > 1:
             self._look_back(spec, lived[-2], until)
         return seen
+
+    def _finish_rollback(self, route: Route) -> bool:
+        """Does what was decided about the live version, if the process died before it could."""
+        made = self._container.ask(
+            self._store.decisions.list, route.model, actions=("roll_back",), limit=1
+        )
+        if not made or made[0].version != route.champion.version:
+            return False
+        lived = stints(self._container.ask(self._store.routes.history, route.model, 10_000))
+        if made[0].at < lived[-1].since:
+            return False  # it was rolled back, and somebody put it live once more
+        self._releasing.rollback(route.model, actor="holdfast", reason=made[0].reason)
+        return True
 
     def _before(self, model: str, version: Version, since: datetime) -> datetime | None:
         """Until when this version was looked at before; from the store after a restart."""
@@ -78,7 +93,7 @@ class Watching:
             newer_data(self._container, spec, version),
             schedule_due(self._container, spec, now),
         )
-        with self._store.begin() as tx:
+        with self._store.begin("decision.make") as tx:
             current = self._store.routes.current(tx, model)
             if current is None or current.epoch != route.epoch:
                 return  # another version answers now: the next pass looks at that one

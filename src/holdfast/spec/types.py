@@ -150,6 +150,10 @@ class Release(Section, frozen=True, kw_only=True):
     automatic: Annotated[
         bool, about("release a version that the loop retrained as soon as it passes")
     ] = True
+    alias_moves: Annotated[
+        Literal["obey", "revert"],
+        about("what to do when somebody moves the alias champion with plain MLflow"),
+    ] = "obey"
     max_step: Annotated[timedelta, about("longest a step may wait for evidence")] = timedelta(
         days=3
     )
@@ -165,9 +169,6 @@ class Release(Section, frozen=True, kw_only=True):
         tuple[str, ...],
         about("when nothing goes forward, such as 'fri 16:00 - mon 08:00 Europe/Berlin'"),
     ] = ()
-    protect: Annotated[
-        bool, about("put an alias that somebody moved in MLflow back, instead of obeying it")
-    ] = False
 
 
 class Monitor(Section, frozen=True, kw_only=True):

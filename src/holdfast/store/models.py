@@ -43,6 +43,13 @@ class ModelEntry(Record, frozen=True, kw_only=True):
         return parse_spec(self.text, Path(self.root) / FILE_NAME)
 
 
+class _Root(msgspec.Struct):
+    root: str
+
+
+_ROOT = msgspec.json.Decoder(_Root)
+
+
 class Models:
     """The models this installation looks after."""
 
@@ -78,6 +85,11 @@ class Models:
                 "model.unknown", f"there is no model '{name}'", "See 'holdfast status'."
             )
         return entry
+
+    def roots(self, tx: Connection) -> dict[str, str]:
+        """The project folder of each model, by name."""
+        rows = tx.execute(select(models.c.name, models.c.record).order_by(models.c.name))
+        return {row.name: _ROOT.decode(row.record).root for row in rows}
 
     def list(self, tx: Connection) -> tuple[ModelEntry, ...]:
         """All of them, by name."""
