@@ -23,6 +23,7 @@ from holdfast.loop.courier import Courier
 from holdfast.loop.jobs import LocalRunner
 from holdfast.loop.releasing import Releasing
 from holdfast.loop.routing import latest_release
+from holdfast.loop.spells import broken_now
 from holdfast.loop.watching import Watching
 from holdfast.records import JobState
 
@@ -149,6 +150,8 @@ class Reconciler:
                 return
             if store.releases.moving(tx, model) is not None:
                 return
+        if broken_now(self._container, model):
+            return  # nothing could be learned of it from broken inputs
         self._releasing.start(model, version=number, actor="holdfast")
 
     def _complain(self, what: str, text: str) -> None:
