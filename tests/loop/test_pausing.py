@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from mlflow import MlflowClient
 
 from holdfast.errors import NotFoundError
 from holdfast.loop.pausing import pause, resume

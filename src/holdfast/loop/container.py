@@ -147,13 +147,14 @@ class Container:
 
         With several recorders it is the slowest that counts.
         """
-        from holdfast.recording.progress import read_status
+        from holdfast.recording.progress import read_status, recorded_until
 
         times = []
         for folder in sorted(self.settings.folder("recorder").iterdir()):
             status = read_status(folder) if folder.is_dir() else None
-            if status is not None and status.watermark is not None:
-                times.append(status.watermark)
+            until = None if status is None else recorded_until(status)
+            if until is not None:
+                times.append(until)
         return datetime.fromtimestamp(min(times), UTC) if times else None
 
     def servers(self) -> list[ServerReport]:

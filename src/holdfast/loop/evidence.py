@@ -15,6 +15,7 @@ from holdfast.loop.outcomes import typed_labels
 from holdfast.monitoring.contract import contract_findings
 from holdfast.monitoring.count import count
 from holdfast.monitoring.merge import blocks
+from holdfast.monitoring.times import whole_hours
 from holdfast.recording.join import outcomes, pairs
 from holdfast.records import Evidence, RecordPolicy, Release, ReleaseState, Version
 from holdfast.release.context import Context, labels_in_time
@@ -208,7 +209,8 @@ def _breach(
 ) -> str:
     """How the rows that users send break with those the challenger was trained on; else empty.
 
-    The whole time of the release is one block, so that it has enough rows.
+    The whole time of the release is one block, so that it has enough rows; and so that a long calm
+    beginning hides nothing, each block of the monitor is looked at too.
     """
     reference = container.reference(new)
     features = [bins.column for bins in reference.bins if bins.column != "prediction"]
@@ -220,12 +222,13 @@ def _breach(
     frame = log.select("at", "score", *(f"f_{name}" for name in features)).collect()
     columns = {name: f"f_{name}" for name in features} | {"prediction": "score"}
     since = release.started_at.replace(minute=0, second=0, microsecond=0)
-    length = max((until - since) // HOUR, 1) * HOUR
+    whole = max((until - since) // HOUR, 1) * HOUR
     counts = count(frame, reference, model=release.model, version=new.number, columns=columns)
-    seen = blocks(counts, reference.bins, since=since, until=since + length, length=length)
-    for finding in contract_findings(
-        reference, seen, model=release.model, version=new.number, minimum=spec.monitor.minimum
-    ):
-        if finding.pages and finding.subject != "prediction":
-            return finding.sentence
+    for length in (whole, whole_hours(spec.monitor.block)):
+        seen = blocks(counts, reference.bins, since=since, until=since + whole, length=length)
+        for finding in contract_findings(
+            reference, seen, model=release.model, version=new.number, minimum=spec.monitor.minimum
+        ):
+            if finding.pages and finding.subject != "prediction":
+                return finding.sentence
     return ""

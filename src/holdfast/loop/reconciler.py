@@ -25,6 +25,7 @@ from holdfast.loop.lanes import Lanes
 from holdfast.loop.leading import LEASE, LEASE_TIME, LOST, Leadership
 from holdfast.loop.releasing import Releasing
 from holdfast.loop.routing import latest_release
+from holdfast.loop.spells import broken_now
 from holdfast.loop.switched import note_last_answers
 from holdfast.loop.watching import Watching
 from holdfast.records import JobState, ReleaseState
@@ -98,7 +99,9 @@ class Reconciler:
             self._steering.submit(model, partial(self._try, self._to_steer, self.steer))
         until = self._container.recorded_until()
         hour = None if until is None else until.replace(minute=0, second=0, microsecond=0)
-        for model in self._to_look.due(dict.fromkeys(marks, hour)):
+        # Once a minute also without traffic: code, data and the schedule may call for a training.
+        minute = self._container.clock.now().replace(second=0, microsecond=0)
+        for model in self._to_look.due(dict.fromkeys(marks, (hour, minute))):
             self._looking.submit(model, partial(self._try, self._to_look, self.look))
 
     def _marks(self) -> dict[str, object]:
@@ -202,6 +205,8 @@ class Reconciler:
                 return
             if store.releases.moving(tx, model) is not None:
                 return
+        if broken_now(self._container, model):
+            return  # nothing could be learned of it from broken inputs
         self._releasing.start(model, version=number, actor="holdfast")
 
     def _fault(self, what: str, error: Exception) -> None:

@@ -12,8 +12,10 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 
 from holdfast.errors import SpecError
+from holdfast.spec.amount import parse_amount
 from holdfast.spec.channels import channel_faults
 from holdfast.spec.freeze import parse_window
+from holdfast.spec.schedule import check_schedule, zone_of
 from holdfast.spec.types import Section, Spec
 from holdfast.spec.units import parse_duration, parse_size
 
@@ -218,8 +220,39 @@ def _policy_faults(spec: Spec) -> Iterator[Fault]:
         except ValueError as error:
             fix = "Write it like 'fri 16:00 - mon 08:00 Europe/Berlin'."
             yield "release.freeze", f"{error}", fix
-    if "schedule" in spec.retrain.on and spec.retrain.schedule is None:
+    yield from _retrain_faults(spec)
+
+
+def _retrain_faults(spec: Spec) -> Iterator[Fault]:
+    policy = spec.retrain
+    if "schedule" in policy.on and policy.schedule is None:
         yield "retrain.schedule", "on has 'schedule' but none is given", "Add a cron line."
+    try:
+        zone_of(policy.timezone)
+    except ValueError as error:
+        yield "retrain.timezone", f"{error}", "Write a name of the IANA time zone database."
+    if policy.schedule is not None:
+        try:
+            check_schedule(policy.schedule)
+        except ValueError as error:
+            yield "retrain.schedule", f"{error}", "Write it like '0 3 * * 1': Mondays at three."
+    try:
+        amount = parse_amount(policy.new_data)
+    except ValueError as error:
+        yield "retrain.new_data", f"{error}", "Write a share, rows, or files."
+    else:
+        if amount.unit == "files" and not is_glob(spec.data.source):
+            fix = "Count rows, or a share of them."
+            yield "retrain.new_data", "only a source of local files can be counted in files", fix
+
+
+def is_glob(source: str) -> bool:
+    """Whether a source names files of this machine.
+
+    >>> is_glob("rows/*.parquet"), is_glob("delays:load"), is_glob("s3://b/*.parquet")
+    (True, False, False)
+    """
+    return ":" not in source
 
 
 def _recording_faults(spec: Spec) -> Iterator[Fault]:

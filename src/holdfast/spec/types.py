@@ -15,11 +15,11 @@ from msgspec import Meta
 Task = Literal["binary", "multiclass", "regression"]
 Strategy = Literal["direct", "shadow", "canary", "blue_green"]
 Approval = Literal["none", "one", "two"]
-Trigger = Literal["drift", "new_data", "code", "schedule"]
 Topic = Literal["page", "alert", "approval", "release"]
 FairnessMeasure = Literal[
     "selection_rate", "true_positive_rate", "false_positive_rate", "accuracy", "loss"
 ]
+Trigger = Literal["drift", "new_data", "code", "schedule", "webhook"]
 
 Fraction = Annotated[float, Meta(gt=0, lt=1)]
 NonNegative = Annotated[float, Meta(ge=0)]
@@ -54,6 +54,10 @@ class Model(Section, frozen=True, kw_only=True):
     ] = ""
     timeout: Annotated[timedelta, about("longest a training may take")] = timedelta(hours=1)
     memory: Annotated[str, about("most memory a training may take, such as 4GiB")] = "8GiB"
+    code: Annotated[
+        tuple[str, ...],
+        about("globs of further files that are training code, such as queries/*.sql"),
+    ] = ()
 
 
 class Data(Section, frozen=True, kw_only=True):
@@ -191,7 +195,14 @@ class Retrain(Section, frozen=True, kw_only=True):
     """``[retrain]``: when the loop trains again, and how often at most."""
 
     on: Annotated[tuple[Trigger, ...], about("what may trigger it")] = ("drift",)
-    schedule: Annotated[str | None, about("cron expression in UTC, with on = schedule")] = None
+    schedule: Annotated[str | None, about("cron expression of five fields, with on = schedule")] = (
+        None
+    )
+    timezone: Annotated[str, about("IANA zone in which the schedule is meant")] = "UTC"
+    new_data: Annotated[
+        str,
+        about("with on = new_data, how much is enough: 20% or 5000 rows of labels, or 1 file"),
+    ] = "20%"
     cooldown: Annotated[timedelta, about("shortest time between two retrainings")] = timedelta(
         days=1
     )
