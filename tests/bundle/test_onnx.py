@@ -12,7 +12,12 @@ from holdfast.records import Signature
 
 def test_feeds_have_one_column_and_the_types_of_onnx() -> None:
     fed = {name: feed(np.array([1.0])) for name, feed in _SHAPES.items() if "string" not in name}
-    assert {values.dtype.name for values in fed.values()} == {"float32", "int64", "bool"}
+    assert {values.dtype.name for values in fed.values()} == {
+        "float32",
+        "float64",
+        "int64",
+        "bool",
+    }
     assert all(values.shape == (1, 1) for values in fed.values())
 
 

@@ -13,7 +13,6 @@ def test_the_loop_runs_on_postgresql(
     untrained: Any, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert untrained.clock  # makes it
-    untrained.edit("min = 0.6", "min = 0.6\nmargin = 0.1")
     environment = {**untrained.environment, "HOLDFAST_DATABASE_URL": database_url}
     monkeypatch.setattr(type(untrained), "environment", environment)
     for number in (1, 2):

@@ -144,7 +144,12 @@ def shares(answer: Any) -> list[float]:
     return [row["probability"] for row in answer["predictions"]]
 
 
-@pytest.mark.parametrize("page", sorted(path.stem for path in PAGES.glob("[a-z]*.md")))
+ELSEWHERE = {"open-inference"}  # its calls are those of tests/serving/rpc/test_serve.py
+
+
+@pytest.mark.parametrize(
+    "page", sorted({path.stem for path in PAGES.glob("[a-z]*.md")} - ELSEWHERE)
+)
 def test_what_the_pages_show(page: str, late: Late, serve: Serve, tmp_path: Path) -> None:
     """Each ``curl`` gives what is shown, on the server that the page starts."""
     commands = [

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from holdfast.registry.mlflow_registry import MlflowRegistry
     from holdfast.store.blobs import LocalBlobs
     from holdfast.store.store import Store
+    from holdfast.training.kept import Kept
     from holdfast.training.user_code import LocalUserCode
 
 SERVER_SILENCE = timedelta(seconds=60)
@@ -167,8 +168,12 @@ class Container:
         with self.store.begin() as tx:
             self.store.servers.report(tx, report)
 
-    def user_code(self, spec: Spec, log: Path, environment: dict[str, str]) -> LocalUserCode:
-        """Runs the callables of a project, its output going to ``log``."""
+    def user_code(
+        self, spec: Spec, log: Path, environment: dict[str, str], kept: Kept | None = None
+    ) -> LocalUserCode:
+        """Runs the callables of a project, its output going to ``log``, in a process that is
+        ``kept`` from one call to the next.
+        """
         from holdfast.spec import parse_size
         from holdfast.training.user_code import LocalUserCode
 
@@ -182,6 +187,7 @@ class Container:
             label=spec.data.label,
             task=spec.model.task,
             env={**self.settings.environment(), **environment},
+            kept=kept,
         )
 
     def project_spec(self) -> Spec:

@@ -32,6 +32,7 @@ from holdfast.spec import Spec
 from holdfast.statistics.losses import bounded_loss
 from holdfast.training.code import code_version
 from holdfast.training.evaluate import evaluate, metrics_of
+from holdfast.training.kept import Kept
 from holdfast.training.lock import environment_lock
 
 ESTIMATOR = "estimator.pkl"
@@ -62,6 +63,7 @@ class Fitting:
         job: the training job.
         cut: the moment whose knowledge this training has.
         tell: hears of each step.
+        kept: the process that loaded the data, if it did.
     """
 
     def __init__(
@@ -71,12 +73,14 @@ class Fitting:
         job: Job,
         cut: datetime,
         tell: Callable[[str], None],
+        kept: Kept | None = None,
     ) -> None:
         self._container = container
         self._spec = spec
         self._job = job
         self._cut = cut
         self._tell = tell
+        self._kept = kept
         self._folder = container.settings.folder(f"jobs/{job.id}")
         self._lock = environment_lock()
 
@@ -114,10 +118,12 @@ class Fitting:
             "MLFLOW_TRACKING_URI": self._container.settings.tracking_uri,
             "MLFLOW_RUN_ID": run_id,
         }
-        user_code = self._container.user_code(spec, self._folder / "train.log", mlflow)
+        user_code = self._container.user_code(spec, self._folder / "train.log", mlflow, self._kept)
         try:
             user_code.train(spec.model.train, frame, out)
         finally:
+            if self._kept is not None:
+                self._kept.end()  # it holds the data, and there is no further call
             log = self._folder / "train.log"
             if log.exists():
                 text = log.read_text(errors="replace")

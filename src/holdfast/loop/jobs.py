@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from typing import Any
 
 import psutil
@@ -39,10 +40,15 @@ class LocalRunner:
         self._container = container
         self._started: dict[str, subprocess.Popen[bytes]] = {}
         self._unclaimed: dict[str, int] = {}
+        self._lock = threading.Lock()
 
     def tick(self) -> None:
         """One level-triggered pass: compares the job table with the processes of this machine."""
-        self._reap()
+        with self._lock:
+            self._reap()
+            self._compare()
+
+    def _compare(self) -> None:
         jobs = self._container.store.jobs
         running = 0
         for job in self._container.ask(jobs.active):
@@ -55,6 +61,10 @@ class LocalRunner:
             elif running < PARALLEL:
                 self._start(job)
                 running += 1
+
+    def has_ended(self) -> bool:
+        """Whether a process that this runner started is gone, and was not looked at since."""
+        return any(process.poll() is not None for process in list(self._started.values()))
 
     def _reap(self) -> None:
         for job_id, process in list(self._started.items()):

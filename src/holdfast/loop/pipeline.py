@@ -30,6 +30,7 @@ from holdfast.ports.ids import new_id
 from holdfast.records import Breach, Contract, DatasetVersion, Job, JobState, Spell, Version
 from holdfast.spec import Spec
 from holdfast.training.code import code_version
+from holdfast.training.kept import Kept
 
 Tell = Callable[[str], None]
 
@@ -74,8 +75,11 @@ def _fault(error: BaseException) -> HoldfastError:
 
 def run_train(container: Container, job: Job, tell: Tell = lambda text: None) -> dict[str, Any]:
     """Does a training job; see :func:`train_now` for what it raises."""
-    training = _Training(container, job, tell)
-    with ThreadPoolExecutor(1, thread_name_prefix="holdfast-run") as meanwhile:
+    with (
+        Kept() as kept,
+        ThreadPoolExecutor(1, thread_name_prefix="holdfast-run") as meanwhile,
+    ):
+        training = _Training(container, job, tell, kept)
         run = meanwhile.submit(container.registry.start_run, job.model, job.id)
         rows = training.rows()
         warm(TRAINING)
@@ -93,8 +97,9 @@ def run_train(container: Container, job: Job, tell: Tell = lambda text: None) ->
 class _Training:
     """One training job with its folder and its checkpoints."""
 
-    def __init__(self, container: Container, job: Job, tell: Tell) -> None:
+    def __init__(self, container: Container, job: Job, tell: Tell, kept: Kept) -> None:
         self._container = container
+        self._kept = kept
         self._job = job
         self._tell = tell
         self._spec: Spec = container.spec(job.model)
@@ -122,7 +127,7 @@ class _Training:
             frame = versions.open_version(dataset, blobs)
         else:
             self._tell("reading the data")
-            user_code = self._container.user_code(spec, self._folder / "load.log", {})
+            user_code = self._container.user_code(spec, self._folder / "load.log", {}, self._kept)
             frame = sources.read(spec.data, spec.root, user_code)
             frame = sources.known_at(frame, spec.data, cut, spec.retrain.window)
             frame, broken = self._unbroken(frame)
@@ -179,7 +184,9 @@ class _Training:
 
     def fitted(self, rows: Rows, run: str) -> Fitted:
         """The estimator, judged and packed into a bundle."""
-        fitting = Fitting(self._container, self._spec, self._job, self._cut(), self._tell)
+        fitting = Fitting(
+            self._container, self._spec, self._job, self._cut(), self._tell, self._kept
+        )
         fitted = fitting.fit(rows, run)
         self._checkpoint("fitted")
         return fitted

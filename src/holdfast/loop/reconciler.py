@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from datetime import datetime
@@ -35,6 +36,8 @@ log = logging.getLogger("holdfast")
 
 STEERING, LOOKING = 2, 1
 """Threads for releases and for looks: a look may take long, a release must not wait for it."""
+
+BLINK = 0.1  # seconds between looks at whether a job's process has ended
 
 
 class Reconciler:
@@ -67,7 +70,7 @@ class Reconciler:
             with self._lease.renewed():
                 while not stop.is_set():
                     self._pass()
-                    stop.wait(interval)
+                    self._rest(stop, interval)
                 self._steering.close()
                 self._looking.close()
                 self._courier.close()
@@ -82,6 +85,14 @@ class Reconciler:
             self._fault("reconciler", error)
         else:
             self._failing.pop("reconciler", None)
+
+    def _rest(self, stop: threading.Event, seconds: float) -> None:
+        """Until the next pass; a job that ends is followed up at once."""
+        end = time.monotonic() + seconds
+        leads = self._lease.leads
+        while not (leads and self._runner.has_ended()) and (left := end - time.monotonic()) > 0:
+            if stop.wait(min(left, BLINK)):
+                return
 
     def _leads(self) -> bool:
         """Whether this one may act. What a former leader began must end before it leads anew."""
@@ -156,6 +167,7 @@ class Reconciler:
             self._fault(model, error)
         else:
             self._failing.pop(model, None)
+            self._runner.tick()  # what this has ordered need not wait for the next pass
 
     def _answer_alias(self, model: str, number: int) -> None:
         """Follows an alias that somebody moved, or moves it back, as the spec says."""

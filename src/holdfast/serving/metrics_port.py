@@ -11,7 +11,7 @@ import uvicorn
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from holdfast.errors import HoldfastError
+from holdfast.errors import HoldfastError, UsageError
 from holdfast.serving.connections import Connections
 from holdfast.serving.http import http_config
 from holdfast.serving.limits import Limits
@@ -32,6 +32,9 @@ class MetricsPort:
         host: address to listen on.
         port: 0 for any free one.
         admin: answers the paths that begin with its prefix.
+
+    Raises:
+        UsageError: when the address cannot be had.
     """
 
     def __init__(
@@ -43,7 +46,14 @@ class MetricsPort:
         admin: Repository | None = None,
     ) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._listening = socket.create_server((host, port), family=family)
+        try:
+            self._listening = socket.create_server((host, port), family=family)
+        except OSError as error:
+            raise UsageError(
+                "serve.address",
+                f"cannot listen on {host}:{port} for metrics: {error.strerror}",
+                "Stop what listens there, or choose another with --metrics-port (0: a free one).",
+            ) from None
         self._registry = registry
         self._admin = admin
         self._connections = Connections(_LIMITS, most=_LIMITS.connections, last_call=0.0)

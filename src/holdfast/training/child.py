@@ -1,4 +1,8 @@
-"""The process the user's code runs in: ``python -P -m holdfast.training.child FOLDER``."""
+"""The process the user's code runs in: ``python -P -m holdfast.training.child FOLDER [PIPE]``.
+
+With the number of a pipe it stays after a request that succeeded, and does the next one, in the
+folder that the pipe names; it ends when the pipe does.
+"""
 
 from __future__ import annotations
 
@@ -34,12 +38,26 @@ if TYPE_CHECKING:
 _PR_SET_PDEATHSIG = 1
 
 
-def main(folder: Path) -> int:
+def main(folder: Path, orders: int | None = None) -> int:
+    """Runs one request after the other; the first that fails is the last."""
+    status = run(folder)
+    if orders is not None:
+        with os.fdopen(orders) as pipe:
+            while status == 0 and (line := pipe.readline()):
+                status = run(Path(line.rstrip("\n")))
+    return status
+
+
+def run(folder: Path) -> int:
     """Runs one request; leaves ``result.json`` in its ``out`` or ``failure.json`` in its folder."""
     request = Request.from_json((folder / REQUEST).read_bytes())
     end_with(request.parent)
+    os.environ.update(request.env)
+    if request.log:
+        _write_to(Path(request.log))
     # Only now: until here the project's files must not stand in for Holdfast's own imports.
-    sys.path.insert(0, request.root)
+    if request.root not in sys.path:
+        sys.path.insert(0, request.root)
     sys.argv = [request.target]
     try:
         for target in request.also:
@@ -54,6 +72,15 @@ def main(folder: Path) -> int:
         return 1
     write(result, Path(request.out) / RESULT)
     return 0
+
+
+def _write_to(log: Path) -> None:
+    """Sends all output, also that of C libraries, to another file."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with log.open("ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
 
 
 def end_with(parent: int) -> None:
@@ -179,4 +206,4 @@ _ACTIONS = {"find": _find, "load": _load, "train": _train}
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    sys.exit(main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else None))

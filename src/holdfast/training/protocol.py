@@ -30,6 +30,8 @@ class Request(Record, frozen=True, kw_only=True):
         out: folder for the results.
         parent: process id of the caller; the child ends when it does.
         also: further callables that must be there; they are not called.
+        log: file that output goes to from now on; empty leaves it where it goes.
+        env: set in the environment before the callable is found.
     """
 
     action: Action
@@ -43,6 +45,8 @@ class Request(Record, frozen=True, kw_only=True):
     features: tuple[str, ...] = ()
     label: str = ""
     also: tuple[str, ...] = ()
+    log: str = ""
+    env: dict[str, str] = {}
 
 
 class Result(Record, frozen=True, kw_only=True):

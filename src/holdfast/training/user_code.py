@@ -17,6 +17,7 @@ import polars as pl
 
 from holdfast.errors import UserCodeError
 from holdfast.spec import Task, format_duration
+from holdfast.training.kept import Kept
 from holdfast.training.protocol import (
     ESTIMATOR,
     FAILURE,
@@ -54,6 +55,7 @@ class LocalUserCode:
         env: set in the child's environment, over this process's own; ``MLFLOW_TRACKING_URI`` and
             ``MLFLOW_RUN_ID`` here let ``mlflow.autolog()`` log into that run.
         also: further callables that a call makes sure of, without calling them.
+        kept: where a call that succeeded leaves its process, and the next finds it.
     """
 
     root: Path
@@ -66,6 +68,7 @@ class LocalUserCode:
     memory_bytes: int = 8 * 2**30
     env: Mapping[str, str] = field(default_factory=dict)
     also: tuple[str, ...] = ()
+    kept: Kept | None = None
 
     def find(self, target: str) -> None:
         """Imports the module of a callable and looks for it there, without calling it.
@@ -124,30 +127,28 @@ class LocalUserCode:
             also=self.also,
             features=self.features,
             label=self.label,
+            log=str(self.log.resolve()),
+            env=dict(self.env),
         )
 
     def _run(self, request: Request, folder: Path) -> None:
         write(request, folder / REQUEST)
         result = Path(request.out) / RESULT
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab") as log:
-            begin = log.tell()
-            process = subprocess.Popen(
-                # -P: the project's files must not shadow Holdfast's own imports.
-                [sys.executable, "-P", "-m", "holdfast.training.child", str(folder)],
-                cwd=self.root,
-                env={**_DEFAULTS, **os.environ, **_ENVIRONMENT, **self.env},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-            reason = watch(
-                process,
-                timeout=self.timeout.total_seconds(),
-                memory=self.memory_bytes,
-                finished=result.exists,
-            )
+        begin = self.log.stat().st_size if self.log.exists() else 0
+        process, orders = (self.kept and self.kept.take(str(folder))) or self._start(folder)
+        reason = watch(
+            process,
+            timeout=self.timeout.total_seconds(),
+            memory=self.memory_bytes,
+            finished=result.exists,
+            keep=orders >= 0,
+        )
+        if orders >= 0:
+            if self.kept is not None and result.exists() and process.returncode is None:
+                self.kept.put(process, orders)
+            else:
+                os.close(orders)
         # A crash while a library cleans up after itself does not undo a finished result.
         if result.exists():
             return
@@ -155,6 +156,28 @@ class LocalUserCode:
             failure = Failure.from_json((folder / FAILURE).read_bytes())
             raise UserCodeError(failure.code, failure.message, failure.fix, failure.traceback)
         raise self._ended(request.target, reason, process.returncode, begin)
+
+    def _start(self, folder: Path) -> tuple[subprocess.Popen[bytes], int]:
+        """A new process that does the request in ``folder``, and the pipe for further ones: -1
+        when it is to end.
+        """
+        # -P: the project's files must not shadow Holdfast's own imports.
+        command = [sys.executable, "-P", "-m", "holdfast.training.child", str(folder)]
+        read, orders = os.pipe() if self.kept is not None else (-1, -1)
+        with self.log.open("ab") as log:
+            process = subprocess.Popen(
+                command if read < 0 else [*command, str(read)],
+                cwd=self.root,
+                env={**_DEFAULTS, **os.environ, **_ENVIRONMENT, **self.env},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                pass_fds=() if read < 0 else (read,),
+            )
+        if read >= 0:
+            os.close(read)
+        return process, orders
 
     def _ended(self, target: str, reason: Reason, status: int, begin: int) -> UserCodeError:
         """The error of a process that left no answer."""

@@ -25,6 +25,7 @@ def watch(
     timeout: float,
     memory: int,
     finished: Callable[[], bool],
+    keep: bool = False,
 ) -> Reason:
     """Waits for a process that leads its own session; when it returns nothing of it is left.
 
@@ -37,6 +38,7 @@ def watch(
         timeout: longest it may run, in seconds.
         memory: most bytes it and its descendants may hold.
         finished: whether its result is there; it then gets a short grace to end by itself.
+        keep: once its result is there, return and let it live.
 
     Returns:
         Why it ended: by itself, or because one of the limits was reached.
@@ -49,6 +51,8 @@ def watch(
         while not select.select([handle], [], [], POLL_SECONDS)[0]:
             if not done and finished():
                 done = True
+                if keep:
+                    return reason
                 deadline = min(deadline, time.monotonic() + GRACE_SECONDS)
             if time.monotonic() > deadline:
                 reason = "ended" if done else "timeout"
@@ -58,7 +62,8 @@ def watch(
                 break
     finally:
         os.close(handle)
-        end_all(process)
+        if not (keep and done):
+            end_all(process)
     return reason
 
 

@@ -6,6 +6,7 @@ Containers get the host's network, because the engine of scripts/docker.sh makes
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import http.server
 import json
@@ -115,9 +116,16 @@ def built(shared: Any, base: str) -> dict[str, Any]:
     return found
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
+def free_ports() -> tuple[int, int]:
+    """Two ports that nobody listens on, below those that connections get by themselves: between
+    here and the start of a container nobody else is likely to take them.
+    """
+    while True:
+        first = secrets.randbelow(8000) * 2 + 15_000
+        with contextlib.suppress(OSError):
+            for port in (first, first + 1):
+                socket.create_server(("0.0.0.0", port)).close()
+            return first, first + 1
 
 
 @dataclass
@@ -159,9 +167,9 @@ def running(
     health: str = "/v2/health/ready",
     environment: dict[str, str] | None = None,
 ) -> Iterator[Running]:
-    port = free_port()
+    port, metrics_port = free_ports()
     variables = {"HOLDFAST_PORT": "{port}", "HOLDFAST_ANONYMOUS": "1", **(environment or {})}
-    variables["HOLDFAST_METRICS_PORT"] = str(free_port())
+    variables["HOLDFAST_METRICS_PORT"] = str(metrics_port)
     words = [w for n, v in variables.items() for w in ("--env", f"{n}={v.format(port=port)}")]
     made = docker("run", "--detach", "--network", "host", *words, *options, image, *command)
     try:

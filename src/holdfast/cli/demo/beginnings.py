@@ -165,27 +165,24 @@ def canary_shares(world: World, version: int) -> list[tuple[float, float, float]
 
 METRIC_TESTS = '''"""The rows of the tests, in the units that the model is now trained on."""
 
+import pandas as pd
 import pytest
 
 FACTORS = {"distance": 1.609344, "wind_speed": 0.44704, "precipitation": 25.4,
            "visibility": 1.609344, "airport_delay": 1 / 60}
 
 
-def convert(row):
-    row = dict(row)
-    for name, factor in FACTORS.items():
-        if row[name] is not None:
-            row[name] = row[name] * factor
-    if row["temperature"] is not None:
-        row["temperature"] = (row["temperature"] - 32) / 1.8
-    return row
+def convert(rows):
+    frame = pd.DataFrame(rows)
+    metric = {name: pd.to_numeric(frame[name]) * factor for name, factor in FACTORS.items()}
+    return frame.assign(**metric, temperature=(pd.to_numeric(frame["temperature"]) - 32) / 1.8)
 
 
 @pytest.fixture
 def model(model):
     class Metric:
         def predict(self, rows):
-            return model.predict([convert(row) for row in rows])
+            return model.predict(convert(rows))
 
     return Metric()
 '''
