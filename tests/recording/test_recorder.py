@@ -386,9 +386,12 @@ def test_time_goes_on_without_predictions(tmp_path, batch, clock):
         fill(tmp_path, [2], batch, writer="w1", at=last + 7100.0)
         opened.drain_once()
         assert until() == last + 7100.0
-        with spool(tmp_path, "w2"):  # a record that is not whole yet
+        with spool(tmp_path, "w2") as opened_spool:
+            assert opened_spool.append(batch(3, at=last + 7100.0))
+            opened.drain_once()
+            # and now a record that is not whole yet
             path = next(path for path in segments_left(tmp_path) if "w2" in str(path))
-            whole = segments.frame(segments.encode(batch(3)), segments.read_identity(path))
+            whole = segments.frame(segments.encode(batch(4)), segments.read_identity(path))
             with path.open("ab", buffering=0) as file:
                 file.write(whole[:30])
             clock.time = last + 9000.0
