@@ -15,7 +15,7 @@ from holdfast.loop.container import Container
 from holdfast.loop.reconciler import Reconciler
 from holdfast.loop.releasing import Releasing
 from holdfast.loop.settings import Settings, prepare
-from holdfast.records import Arm, Release, ReleaseState, Route
+from holdfast.records import Arm, CodeVersion, Release, ReleaseState, Route, Version
 from holdfast.store.models import ModelEntry
 
 MODELS = (10, 100, 500, 1000)
@@ -131,6 +131,12 @@ def _fleet(folder: Path, number: int) -> Container:
             store.models.save(
                 tx, ModelEntry(name=name, root=str(root), text=text, added_at=now, champion=1)
             )
+            store.versions.save(
+                tx,
+                Version(model=name, number=1, run="run", bundle="sha256:0", bundle_path=str(root),
+                        dataset="sha256:0", code=CodeVersion(digest="sha256:0"), lock="sha256:0",
+                        task="binary", metrics=(), created_at=now, data_start=now, data_end=now),
+            )  # fmt: skip
             arm = Arm(version=1, bundle="sha256:0", path=str(root), weight=1.0)
             store.routes.change(
                 tx,
