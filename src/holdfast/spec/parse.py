@@ -6,6 +6,7 @@ import difflib
 import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -74,7 +75,7 @@ def parse_spec(text: str, file: Path = Path(FILE_NAME)) -> Spec:
 
 def _check(raw: Mapping[str, Any], kind: type[Section], path: str, file: Path) -> None:
     """Refuses keys that do not exist, naming the nearest that does."""
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     known = [name for name in hints if not (kind is Spec and name == "root")]
     for key, value in raw.items():
         where = f"{path}.{key}" if path else key
@@ -104,12 +105,18 @@ def _tables(hint: Any, value: Any, where: str) -> Iterator[tuple[type[Section], 
         yield inner, None, f"{where}[0]"
 
 
+@cache
+def _hints(kind: type[Section]) -> dict[str, Any]:
+    """Types by key; evaluating annotations anew for each of hundreds of models would take seconds."""
+    return get_type_hints(kind)
+
+
 def _durations(raw: Mapping[str, Any], kind: type[Section], path: str, file: Path) -> Any:
     """Copies the tables with durations parsed and sizes checked."""
     result: dict[str, Any] = {}
     for key, value in raw.items():
         where = f"{path}.{key}" if path else key
-        hint = get_type_hints(kind)[key]
+        hint = _hints(kind)[key]
         try:
             tables = [
                 _durations(table, inner, place, file)
