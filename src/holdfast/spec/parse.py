@@ -107,7 +107,7 @@ def _tables(hint: Any, value: Any, where: str) -> Iterator[tuple[type[Section], 
 
 @cache
 def _hints(kind: type[Section]) -> dict[str, Any]:
-    """Types by key; evaluating annotations anew for each of hundreds of models would take seconds."""
+    """Types by key; to evaluate them anew for each of hundreds of models takes seconds."""
     return get_type_hints(kind)
 
 
