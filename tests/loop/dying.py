@@ -68,6 +68,7 @@ def decide(container: Container) -> None:
 def train(container: Container) -> None:
     """An ordered training, its gate and its release, the jobs in this process."""
     _order(container)
+    settle(container)
     while jobs := container.ask(container.store.jobs.active):
         for job in jobs:
             run_job(container, job.id)
@@ -77,6 +78,7 @@ def train(container: Container) -> None:
 def spawn(container: Container) -> None:
     """The same, the jobs in processes of their own."""
     _order(container)
+    settle(container)
     one = reconciler(container)
     while container.ask(container.store.jobs.active):
         one._runner.tick()

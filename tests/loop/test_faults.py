@@ -19,8 +19,8 @@ from holdfast.ports.faults import POINTS, STEPS
 SOURCE = Path(holdfast.__file__).parent
 # The steps of each scenario of ``dying.py``, and how the world is before it.
 STORIES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "trained": ("settle", ("release.start", "release.move", "alias.move", "alias.note",
-                           "gate.queue")),
+    "trained": ("settle", ("release.start", "release.move", "alias.plan", "alias.move",
+                           "alias.note", "gate.queue")),
     "obeyed": ("settle", ("alias.obey",)),
     "reverted": ("settle", ("alias.revert",)),
     "waiting": ("approve", ("release.approve",)),

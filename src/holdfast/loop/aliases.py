@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from holdfast.loop.container import Container, replace
 from holdfast.ports import faults
 from holdfast.records import ReleaseState
+from holdfast.store.models import ModelEntry
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 
@@ -16,8 +17,9 @@ CHAMPION, CHALLENGER = "champion", "challenger"
 def settle(container: Container, model: str) -> int | None:
     """Brings the aliases in line with the route; level-triggered and idempotent.
 
-    What was last seen in MLflow is remembered, so that after a crash between the two systems an
-    unfinished move of ours can be told from a move by somebody else.
+    What was last seen in MLflow is remembered, and so is what a move is about before it is made: so
+    after a crash between the two systems an unfinished move of ours can be told from a move by
+    somebody else, even if the route has changed again since.
 
     Args:
         container: the wiring.
@@ -27,25 +29,37 @@ def settle(container: Container, model: str) -> int | None:
         The version to which somebody else moved the alias ``champion``: nothing was changed then,
         and the caller decides. None when all is in line.
     """
-    found = container.registry.aliases(model)
     with container.store.read() as tx:
-        remembered = container.store.models.get(tx, model).champion
-        wanted = _wanted(container, tx, model)
-    live = wanted.get(CHAMPION)
-    seen = found.get(CHAMPION)
-    if seen is not None and seen not in (live, remembered):
-        return seen
-    if live is None or (remembered == live and _in_line(found, wanted)):
-        return None
-    # Within a write transaction: nobody else changes the route meanwhile, and a control plane that
-    # no longer leads is refused before it moves an alias on what it read long ago.
+        entry, wanted = container.store.models.get(tx, model), _wanted(container, tx, model)
+    found = container.registry.aliases(model)
+    live, seen = wanted.get(CHAMPION), found.get(CHAMPION)
+    if _is_ours(seen, entry, live):
+        done = entry.champion == live and entry.moving is None and _in_line(found, wanted)
+        if live is None or done:
+            return None
+    # Within write transactions: nobody else changes route or alias meanwhile, and a control plane
+    # that no longer leads is refused before it moves an alias on what it read long ago.
+    with container.store.begin("alias.plan") as tx:
+        entry, wanted = container.store.models.get(tx, model), _wanted(container, tx, model)
+        live, seen = wanted.get(CHAMPION), container.registry.aliases(model).get(CHAMPION)
+        if not _is_ours(seen, entry, live):
+            return seen
+        if live is None:
+            return None
+        container.store.models.save(tx, replace(entry, champion=seen, moving=live))
     with container.store.begin("alias.note") as tx:
         entry, wanted = container.store.models.get(tx, model), _wanted(container, tx, model)
         found = container.registry.aliases(model)
-        if found.get(CHAMPION) in (None, wanted[CHAMPION], entry.champion):
+        if entry.moving == wanted[CHAMPION] and _is_ours(found.get(CHAMPION), entry, entry.moving):
             _move(container, model, found, wanted)
-            container.store.models.save(tx, replace(entry, champion=wanted[CHAMPION]))
+            entry = replace(entry, champion=entry.moving, moving=None)
+            container.store.models.save(tx, entry)
     return None
+
+
+def _is_ours(seen: int | None, entry: ModelEntry, live: int | None) -> bool:
+    """Whether nobody else moved the alias: it is where we saw it, or where we were moving it."""
+    return seen is None or seen in (live, entry.champion, entry.moving)
 
 
 def _wanted(container: Container, tx: Connection, model: str) -> dict[str, int]:

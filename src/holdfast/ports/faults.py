@@ -16,6 +16,7 @@ STEPS = (
     "alias.move",  # in MLflow
     "alias.note",  # of what was last seen in MLflow
     "alias.obey",
+    "alias.plan",
     "alias.revert",
     "decision.make",  # with its findings, its incident and the job it queues
     "gate.judge",

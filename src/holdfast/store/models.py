@@ -24,6 +24,7 @@ class ModelEntry(Record, frozen=True, kw_only=True):
         paused: whether the loop leaves it alone.
         note: why it is paused.
         champion: version to which the alias ``champion`` pointed when it was last looked at.
+        moving: version to which it is being moved.
     """
 
     name: str
@@ -33,6 +34,7 @@ class ModelEntry(Record, frozen=True, kw_only=True):
     paused: bool = False
     note: str = ""
     champion: int | None = None
+    moving: int | None = None
 
     def spec(self) -> Spec:
         """The spec.
