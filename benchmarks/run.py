@@ -22,7 +22,7 @@ from options import Options
 
 NAMES = (
     "startup", "overhead", "scoring", "serving", "request", "rollback", "memory", "many",
-    "overload", "gate",
+    "overload", "gate", "release", "fleet",
 )  # fmt: skip
 
 

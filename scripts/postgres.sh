@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A private PostgreSQL for the tests: install | start | stop | url.
+# A private PostgreSQL for the tests: install | start | stop | url | pause | resume.
 #
 #   scripts/postgres.sh start                     # prints the SQLAlchemy URL
 #   export HOLDFAST_TEST_POSTGRES="$(scripts/postgres.sh url)"
@@ -106,6 +106,19 @@ start() {
     fail "the server did not start"
 }
 
+# Stops the server and keeps its data; resume starts it again on the same port.
+pause() {
+    running || return 0
+    unprivileged "$(binaries)/pg_ctl" -D "$(cat "$state/cluster")/data" -m immediate -w stop >/dev/null
+}
+
+resume() {
+    local cluster
+    cluster=$(cat "$state/cluster")
+    unprivileged "$(binaries)/pg_ctl" -D "$cluster/data" -l "$cluster/log" -w -t 60 start >/dev/null \
+        -o "-p $(cat "$state/port") -k $cluster -c listen_addresses=127.0.0.1 -c fsync=off -c max_connections=200"
+}
+
 stop() {
     local cluster
     [ -f "$state/cluster" ] || return 0
@@ -127,5 +140,7 @@ install) install_debian ;;
 start) start ;;
 stop) stop ;;
 url) url ;;
-*) fail "usage: scripts/postgres.sh install | start | stop | url" ;;
+pause) pause ;;
+resume) resume ;;
+*) fail "usage: scripts/postgres.sh install | start | stop | url | pause | resume" ;;
 esac

@@ -227,6 +227,13 @@ def trained(_trained: Path, tmp_path: Path) -> Installation:
 
 
 @pytest.fixture
+def again(tmp_path: Path) -> Callable[[Installation], Installation]:
+    """Copies an installation as it is now, for one more life."""
+    lives = iter(range(1000))
+    return lambda home: copy(home.project, tmp_path / f"life-{next(lives)}" / "tiny")
+
+
+@pytest.fixture
 def live(trained: Installation) -> Installation:
     """Version 1 is live."""
     from holdfast.loop.releasing import Releasing

@@ -73,7 +73,9 @@ def test_an_open_dialog_is_left_alone_and_a_closed_one_follows(page: Page, regis
     page.get_by_role("dialog").get_by_role("link", name="Cancel").click()
     registered.tell("test.event", "something new happened")
     expect(page.get_by_text("something new happened")).to_be_visible()
-    expect(page.get_by_role("dialog", include_hidden=True)).to_contain_text("Version 4 stays live")
+    expect(page.get_by_role("dialog", include_hidden=True)).to_contain_text(
+        "Version 3 will be live"
+    )
 
 
 def test_rolling_back_asks_first_and_says_how_long_it_took(page: Page, registered: Any) -> None:

@@ -27,7 +27,7 @@ def told(previous: int | None = 1, **facts: Any) -> str:
         ({"pairs": 10}, "Neither has failed"),
         ({"pairs": 10, "errors": 1}, "It failed to answer 1 row; version 1 failed on 0 rows."),
         ({"pairs": 10, "errors": 9, "log_e_errors": math.log(30)},
-         "(e-value 30 that it fails more often; 60 would stop the release)"),
+         "(e-value 30 that it fails more often; 80 would stop the release)"),
         ({"pairs": 10, "labelled": 5, "loss_difference": 0.01}, "0.010 higher than that of"),
         ({"pairs": 10, "labelled": 5, "loss_difference": -1e-6}, "the same as that of version 1"),
         ({"pairs": 10, "labelled": 5, "log_e_fine": 3.1}, "shown not to be worse by the margin"),

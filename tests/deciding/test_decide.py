@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -10,12 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.deciding.decide import RULES, State, decide
+from holdfast.deciding.retraining import wait_after
 from holdfast.records import Finding
 from holdfast.spec import Retrain
 
 NOW = datetime(2013, 7, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
-ALL = Retrain(on=("drift", "new_data", "code", "schedule"), schedule="0 3 * * 1")
+ALL = Retrain(on=("drift", "new_data", "code", "schedule", "webhook"), schedule="0 3 * * 1")
 
 
 def _finding(kind: str, pages: bool, subject: str = "loss", harm: float | None = None) -> Finding:
@@ -56,7 +58,15 @@ def _decide(findings, state=CALM, policy=ALL, now=NOW):
         ([BROKEN], State(), "alert", "contract"),
         ([BENT], State(), "nothing", "none"),
         ([BENT], State(consecutive_looks={"wind.null": 2}), "alert", "contract"),
-        ([LOSS, BROKEN], State(), "retrain", "quality"),
+        ([LOSS, BROKEN], State(), "block", "contract"),
+        ([LOSS, BROKEN], WATCHED, "roll_back", "quality"),
+        ([BROKEN], State(code_changed="sha256:1"), "block", "contract"),
+        ([BROKEN], State(schedule_due=NOW), "block", "contract"),
+        ([LOSS], State(last_retrain_at=NOW - 2 * DAY, failures=1), "retrain", "quality"),
+        ([LOSS], State(last_retrain_at=NOW - 2 * DAY, failures=2), "alert", "quality"),
+        ([LOSS], State(last_retrain_at=NOW - 31 * DAY, failures=40), "retrain", "quality"),
+        ([], State(asked_at=NOW), "retrain", "webhook"),
+        ([], State(asked_at=NOW, pending_action="retrain"), "nothing", "webhook"),
         ([LOSS], State(contract_broken="wind is empty."), "block", "contract"),
         ([LOSS], State(pending_action="retrain"), "alert", "quality"),
         ([LOSS], State(last_retrain_at=NOW - DAY / 2), "alert", "quality"),
@@ -71,7 +81,7 @@ def _decide(findings, state=CALM, policy=ALL, now=NOW):
         ([], State(new_data="sha256:2"), "retrain", "new_data"),
         ([], State(schedule_due=NOW), "retrain", "schedule"),
         ([], State(schedule_due=NOW, contract_broken="broken."), "block", "contract"),
-        ([], State(schedule_due=NOW, last_retrain_at=NOW), "nothing", "none"),
+        ([], State(schedule_due=NOW, last_retrain_at=NOW), "nothing", "schedule"),
         ([LOSS], State(release_watching=True, previous_version=2, pending_action="retrain"),
          "roll_back", "quality"),
         ([LOSS], State(release_watching=True, previous_version=2, pending_action="roll_back"),
@@ -127,6 +137,7 @@ STATES = st.builds(
     State,
     last_retrain_at=st.none() | st.integers(0, 80).map(lambda h: NOW - timedelta(hours=h)),
     retrains_in_30_days=st.integers(0, 12),
+    failures=st.integers(0, 5),
     pending_action=st.sampled_from([None, "retrain", "roll_back"]),
     consecutive_looks=st.dictionaries(st.sampled_from(["wind", "rain"]), st.integers(1, 4)),
     release_watching=st.booleans(),
@@ -135,6 +146,7 @@ STATES = st.builds(
     new_data=st.sampled_from(["", "d"]),
     code_changed=st.sampled_from(["", "c"]),
     schedule_due=st.sampled_from([None, NOW]),
+    asked_at=st.sampled_from([None, NOW]),
 )
 FINDINGS = st.lists(
     st.sampled_from([LOSS, ESTIMATE, BROKEN, BENT, HARMFUL, HARMLESS, SILENCE]), unique_by=id
@@ -148,7 +160,9 @@ def test_what_must_never_happen(findings, state, random) -> None:
     if decision.action == "retrain":
         assert state.pending_action is None
         assert not state.contract_broken
-        assert state.last_retrain_at is None or NOW - state.last_retrain_at >= ALL.cooldown
+        assert BROKEN not in findings
+        wait = wait_after(state.failures, ALL)
+        assert state.last_retrain_at is None or NOW - state.last_retrain_at >= wait
         assert state.retrains_in_30_days < ALL.per_month
     if decision.action == "roll_back":
         assert LOSS in findings
@@ -160,6 +174,33 @@ def test_what_must_never_happen(findings, state, random) -> None:
     shuffled = list(findings)
     random.shuffle(shuffled)
     assert _decide(shuffled, state) == decision
+
+
+@pytest.mark.parametrize(
+    ("state", "why"),
+    [
+        (State(pending_action="retrain"), "a retrain is already under way"),
+        (State(last_retrain_at=NOW - DAY / 2), "less than the cooldown ago; free at 01 Jul 12:00"),
+        (State(last_retrain_at=NOW - DAY, failures=1), "the last retraining came to nothing"),
+        (State(last_retrain_at=NOW - DAY, failures=3), "the last 3 retrainings came to nothing"),
+        (State(retrains_in_30_days=8), "the budget of 8 retrainings in thirty days is spent"),
+    ],
+)
+def test_nothing_is_done_with_a_sentence_why(state, why) -> None:
+    """Also where nothing pages: each reason is told once, and is another decision."""
+    state = replace(state, code_changed="sha256:1")
+    decision = _decide([], state)
+    assert (decision.action, decision.trigger) == ("nothing", "code")
+    assert "The training code has changed." in decision.reason
+    assert why in decision.reason
+    assert decision.id == _decide([], state, now=NOW + timedelta(minutes=5)).id
+    assert decision.id != _decide([], CALM).id
+
+
+def test_a_break_that_is_worded_anew_is_blocked_once() -> None:
+    later = msgspec.structs.replace(BROKEN, sentence="More of the wind is empty.")
+    state = State(code_changed="sha256:1")
+    assert _decide([BROKEN], state).id == _decide([later], state).id
 
 
 def test_the_last_rule_always_decides() -> None:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import os
+import re
+import subprocess
+import sys
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import create_engine, insert, select, text
+
+from holdfast.store.database import Database
+from holdfast.store.tables import metadata
 
 FEATURES = ("size", "heat", "kind")
 
@@ -95,3 +107,128 @@ def play(home: Any, days: int, *, wrong: bool = False, rows: int = 240) -> list[
 @pytest.fixture
 def traffic() -> Callable[..., list[str]]:
     return play
+
+
+SCRIPT = Path(__file__).with_name("dying.py")
+
+
+class Dying:
+    """A running ``dying.py``."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, str(SCRIPT)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def begin(self, home: Any, scenario: str, point: str = "", **environment: str) -> int:
+        """Starts a child; its pid."""
+        order = {
+            "project": str(home.project), "scenario": scenario, "point": point,
+            "environment": {**home.environment, **environment},
+        }  # fmt: skip
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+    def end(self) -> int:
+        """Its wait status: the signal that killed it, or 0."""
+        return int(self._process.stdout.readline())
+
+    def run(self, home: Any, scenario: str, point: str = "", **environment: str) -> int:
+        self.begin(home, scenario, point, **environment)
+        return self.end()
+
+    def close(self) -> None:
+        self._process.stdin.close()
+        self._process.wait(60)
+        self._process.stdout.close()
+
+
+def _state(container: Any) -> dict[str, Any]:
+    """Everything that matters of an installation, without ids and times."""
+    store = container.store
+    with store.read() as tx:
+        route = store.routes.current(tx, "tiny")
+        jobs = store.jobs.recent(tx, "tiny", 1000)
+        events = store.events.list(tx, limit=10_000)
+        store.events.verify(tx)
+        return {
+            "route": (route.epoch, [(arm.version, arm.weight) for arm in route.arms]),
+            "releases": sorted(
+                (one.version, one.state, one.approvals)
+                for one in store.releases.list(tx, "tiny", 1000)
+            ),
+            "events": Counter((one.kind, one.actor, _told(one)) for one in events),
+            "jobs": sorted((one.kind, one.state, one.result.get("version", 0)) for one in jobs),
+            "incidents": [one.state for one in store.incidents.list(tx, "tiny")],
+            "findings": len(store.findings.list(tx, "tiny")),
+            "decisions": [one.action for one in store.decisions.list(tx, "tiny")],
+            "remembered": store.models.get(tx, "tiny").champion,
+            "aliases": container.registry.aliases("tiny"),
+            "versions": [version.number for version in container.registry.versions("tiny")],
+        }
+
+
+def _told(event: Any) -> str:
+    """The sentence without what is measured anew."""
+    sentence = str(event.body.get("sentence", ""))
+    return re.sub(r"[0-9.]+ ?(µs|ms|s|MiB|kiB|KiB)\b", "…", sentence)
+
+
+def _transfer(home: Any, url: str) -> None:
+    """Copies the metadata of a home from its SQLite file to another database."""
+    old, new = Database(f"sqlite:///{home.home / 'holdfast.db'}"), Database(url)
+    new.migrate()
+    with old.read() as source, new.begin() as target:
+        for table in metadata.sorted_tables:
+            rows = [dict(row) for row in source.execute(select(table)).mappings()]
+            if rows:
+                target.execute(insert(table), rows)
+    old.close()
+    new.close()
+
+
+@pytest.fixture(scope="module")
+def dying() -> Iterator[Dying]:
+    """Processes that are to die."""
+    made = Dying()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def state() -> Callable[[Any], dict[str, Any]]:
+    """Everything that matters of an installation."""
+    return _state
+
+
+@pytest.fixture(scope="session")
+def transfer() -> Callable[[Any, str], None]:
+    """Copies the metadata of a home to another database."""
+    return _transfer
+
+
+@pytest.fixture
+def schema() -> Iterator[Callable[[], str]]:
+    """Makes schemas in the server that ``scripts/postgres.sh`` started; their URLs."""
+    engine = create_engine(os.environ["HOLDFAST_TEST_POSTGRES"], isolation_level="AUTOCOMMIT")
+    made: list[str] = []
+
+    def make() -> str:
+        made.append(f"loop_{uuid.uuid4().hex}")
+        with engine.connect() as connection:
+            connection.execute(text(f"CREATE SCHEMA {made[-1]}"))
+        own = engine.url.update_query_dict({"options": f"-csearch_path={made[-1]}"})
+        return own.render_as_string(hide_password=False)
+
+    yield make
+    with engine.connect() as connection:
+        for name in made:
+            connection.execute(text(f"DROP SCHEMA {name} CASCADE"))
+    engine.dispose()
+
+
+@pytest.fixture
+def database_url(schema: Callable[[], str]) -> str:
+    """A schema of its own."""
+    return schema()

@@ -93,3 +93,34 @@ def test_an_alias_that_was_deleted_is_set_again(live: Any) -> None:
     live.container.registry.delete_alias("tiny", "champion")
     assert settle(live.container, "tiny") is None
     assert live.container.registry.aliases("tiny") == {"champion": 1}
+
+
+def test_an_interrupted_move_is_ours_though_the_route_has_changed_again(live: Any) -> None:
+    """Killed between MLflow and the note; before the next pass another version is released."""
+    container = live.container
+    container.registry.set_alias("tiny", "champion", 2)
+    with container.store.begin() as tx:
+        entry = container.store.models.get(tx, "tiny")
+        container.store.models.save(tx, replace(entry, champion=1, moving=2))
+    Releasing(container, lambda _: None).start("tiny", version=3, actor="ana", force="a test")
+    assert settle(container, "tiny") is None
+    assert container.registry.aliases("tiny") == {"champion": 3}
+    entry = container.ask(container.store.models.get, "tiny")
+    assert (entry.champion, entry.moving) == (3, None)
+    assert not live.events("alias.moved")
+
+
+def test_what_another_process_just_moved_is_not_taken_for_a_strangers(
+    live: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command moves route and alias while a control plane looks: it looks again, undisturbed."""
+    container, registry = live.container, live.container.registry
+    look, looked = registry.aliases, []
+
+    def late(model: str) -> dict[str, int]:
+        looked.append(model)
+        return {"champion": 2} if len(looked) == 1 else look(model)
+
+    monkeypatch.setattr(registry, "aliases", late)
+    assert settle(container, "tiny") is None
+    assert len(looked) > 1

@@ -88,7 +88,7 @@ def test_a_bundle_that_is_not_here_is_fetched_from_the_registry(trained: Any) ->
     [
         ('metric = "roc_auc"', 'metric = "roc_acu"', None),
         ('train = "tiny:train"', 'train = "tiny:trane"', None),
-        ('"direct"', '"direct"\n[retrain]\nschedule = "daily"', "spec.schedule"),
+        ('"direct"', '"direct"\n[retrain]\nschedule = "daily"', "spec.wrong_value"),
     ],
 )
 def test_a_check_names_what_is_wrong(untrained: Any, old: str, new: str, code: str) -> None:

@@ -2,29 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, text
 
 pytestmark = pytest.mark.postgres
-
-
-@pytest.fixture
-def database_url() -> Iterator[str]:
-    """A schema of its own in the server that ``scripts/postgres.sh`` started."""
-    engine = create_engine(os.environ["HOLDFAST_TEST_POSTGRES"], isolation_level="AUTOCOMMIT")
-    schema = f"loop_{uuid.uuid4().hex}"
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE SCHEMA {schema}"))
-    own = engine.url.update_query_dict({"options": f"-csearch_path={schema}"})
-    yield own.render_as_string(hide_password=False)
-    with engine.connect() as connection:
-        connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
-    engine.dispose()
 
 
 def test_the_loop_runs_on_postgresql(

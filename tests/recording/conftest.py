@@ -41,10 +41,12 @@ def batch() -> Callable[..., PredictionBatch]:
 
 
 class FixedClock:
-    """Time that stands still."""
+    """Time that stands still until it is set."""
+
+    time = START
 
     def timestamp(self) -> float:
-        return START
+        return self.time
 
     def now(self) -> Any:
         raise NotImplementedError

@@ -14,7 +14,7 @@ from holdfast.errors import ConflictError
 from holdfast.recording import inventory, parquet, segments
 from holdfast.recording.lag import Lag, measure_lag
 from holdfast.recording.log import PredictionLog
-from holdfast.recording.progress import read_status
+from holdfast.recording.progress import UNDER_WAY, read_status, recorded_until
 from holdfast.recording.recorder import FAULT_POINTS, Recorder
 from holdfast.recording.spool import FileSpool
 
@@ -364,3 +364,44 @@ def test_the_lag_is_measured_without_the_recorder(tmp_path, batch, clock):
         with spool(tmp_path, "w1") as more:
             more.append(batch(140))
             assert measure_lag(*where, batch(150).at)[1:3] == (1, 10.0)
+
+
+def test_time_goes_on_without_predictions(tmp_path, batch, clock):
+    """What is under way has a minute from its time stamp to the spool."""
+
+    def until():
+        return recorded_until(read_status(tmp_path / "state"))
+
+    fill(tmp_path, [1], batch)
+    with recorder(tmp_path, clock) as opened:
+        last = opened.drain_once().watermark
+        assert until() == last  # more may have come meanwhile
+        clock.time = last + 30.0
+        opened.drain_once()
+        assert until() == last
+        clock.time = last + 3600.0
+        opened.drain_once()
+        assert until() == last + 3600.0 - UNDER_WAY
+        clock.time = last + 7200.0
+        fill(tmp_path, [2], batch, writer="w1", at=last + 7100.0)
+        opened.drain_once()
+        assert until() == last + 7100.0
+        with spool(tmp_path, "w2") as opened_spool:
+            assert opened_spool.append(batch(3, at=last + 7100.0))
+            opened.drain_once()
+            # and now a record that is not whole yet
+            path = next(path for path in segments_left(tmp_path) if "w2" in str(path))
+            whole = segments.frame(segments.encode(batch(4)), segments.read_identity(path))
+            with path.open("ab", buffering=0) as file:
+                file.write(whole[:30])
+            clock.time = last + 9000.0
+            opened.drain_once()
+            opened.drain_once()
+            assert until() == last + 7100.0
+
+
+def test_an_empty_spool_that_never_had_anything_says_nothing(tmp_path, clock):
+    (tmp_path / "spool").mkdir()
+    with recorder(tmp_path, clock) as opened:
+        opened.drain_once()
+    assert recorded_until(read_status(tmp_path / "state")) is None

@@ -56,6 +56,7 @@ def test_mlflow_reads_what_we_write(tables: LocalTables, mlflow: Any) -> None:
 def test_we_read_what_mlflow_writes(tables: LocalTables, mlflow: Any) -> None:
     mlflow.set_registered_model_alias("m", "challenger", "1")
     assert tables.aliases("m")["challenger"] == 1
+    assert tables.all_aliases()["m"] == tables.aliases("m")
 
     mlflow.delete_registered_model_alias("m", "challenger")
     assert "challenger" not in tables.aliases("m")
@@ -116,6 +117,7 @@ def test_the_registry_goes_through_mlflow_where_the_tables_are_unknown(
     registry.set_tag("m", 1, "way", "mlflow")
 
     assert registry.aliases("m")["slow"] == 1
+    assert registry.all_aliases()["m"]["slow"] == 1, "through MLflow, in one call"
     assert mlflow.get_model_version("m", "1").tags["way"] == "mlflow"
     registry.delete_alias("m", "slow")
     assert "slow" not in registry.aliases("m")

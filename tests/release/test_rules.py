@@ -17,19 +17,23 @@ from holdfast.spec import Release as Policy
 S = ReleaseState
 START = datetime(2024, 5, 1, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-STOP = log(3 / 0.05)
+STOP = log(4 / 0.05)
 FINE = log(1 / 0.05)
 
 GOOD = Evidence(pairs=600, labelled=500, log_e_fine=FINE, log_e_worse=-3, log_e_disagree=-9)
 ENOUGH = Context(step_pairs=200, live=1)
 CANARY = {"state": S.CANARY, "step": 0}
 LAST = {"state": S.CANARY, "step": 2}
+PAUSED = Context(step_pairs=200, live=1, paused="stocktaking")
+FROZEN = Context(step_pairs=200, live=1, frozen="fri - sun")
+BLUE_GREEN = plan(Policy(strategy="blue_green"))
+GREEN = {"plan": BLUE_GREEN, "state": S.CANARY, "step": 1}
 WATCHED = {"state": S.WATCHED, "step": 2}
 SHADOW = {"state": S.SHADOW, "plan": (Step(kind="shadow"),)}
 ONE, TWO = Policy(approval="one"), Policy(approval="two")
 
 
-def evidence(**changes: float) -> Evidence:
+def evidence(**changes: object) -> Evidence:
     return msgspec.structs.replace(GOOD, **changes)
 
 
@@ -67,6 +71,46 @@ CASES = {
         SHADOW, evidence(log_e_errors=STOP), Policy(), HOUR, ENOUGH, "failing", S.ABORTED, 0),
     "disagrees": (
         CANARY, evidence(log_e_disagree=STOP), Policy(), HOUR, ENOUGH, "disagreeing", S.ABORTED, 0),
+    "is slower": (
+        CANARY, evidence(log_e_slow=STOP), Policy(), HOUR, ENOUGH, "slow", S.ABORTED, 0),
+    "in doubt of latency": (
+        CANARY, evidence(log_e_slow=STOP / 2), Policy(), HOUR, ENOUGH, "slower on", None, 0),
+    "disagrees in a slice": (
+        CANARY, evidence(log_e_disagree=STOP, slice="kind=a", slice_disagreement=0.4), Policy(),
+        HOUR, ENOUGH, "disagreeing", S.ABORTED, 0),
+    "paused": (CANARY, GOOD, Policy(), HOUR, PAUSED, "paused: stocktaking", None, 0),
+    "paused before it began": ({}, Evidence(), Policy(), HOUR, PAUSED, "paused", None, 0),
+    "paused for long": (
+        CANARY, Evidence(), Policy(), 9 * DAY, context(paused="x", step_pairs=0), "paused", None,
+        0),
+    "paused but bad": (
+        CANARY, evidence(log_e_errors=STOP), Policy(), HOUR, PAUSED, "failing", S.ABORTED, 0),
+    "paused but bad once live": (
+        WATCHED, evidence(log_e_worse=STOP), Policy(), HOUR, context(live=2, paused="x"), "worse",
+        S.ROLLED_BACK, 2),
+    "frozen before it began": ({}, Evidence(), Policy(), HOUR, FROZEN, "in 'fri - sun'", None, 0),
+    "frozen though direct": (
+        {"plan": ()}, Evidence(), Policy(), HOUR, FROZEN, "in 'fri - sun'", None, 0),
+    "frozen between steps": (CANARY, GOOD, Policy(), 9 * DAY, FROZEN, "ready, but", None, 0),
+    "frozen before it is live": (LAST, GOOD, Policy(), 9 * DAY, FROZEN, "ready, but", None, 2),
+    "frozen but bad": (
+        CANARY, evidence(log_e_worse=STOP), Policy(), HOUR, FROZEN, "worse", S.ABORTED, 0),
+    "frozen and thin": (
+        CANARY, GOOD, Policy(), 4 * DAY, context(frozen="x", step_pairs=3), "advance",
+        S.INCONCLUSIVE, 0),
+    "thin traffic is held": (
+        CANARY, GOOD, Policy(on_inconclusive="hold"), 4 * DAY, context(step_pairs=199),
+        "inconclusive, held", None, 0),
+    "what was held goes on": (
+        CANARY, GOOD, Policy(on_inconclusive="hold"), 9 * DAY, ENOUGH, "advance", S.CANARY, 1),
+    "green after shadow": (
+        {"plan": BLUE_GREEN, "state": S.SHADOW}, evidence(log_e_fine=0), Policy(), HOUR, ENOUGH,
+        "advance", S.CANARY, 1),
+    "green is live": (GREEN, GOOD, Policy(), HOUR, ENOUGH, "advance", S.WATCHED, 1),
+    "green waits for labels": (
+        GREEN, evidence(log_e_fine=0), Policy(), HOUR, ENOUGH, "labelled rows", None, 1),
+    "green is taken back": (
+        GREEN, evidence(log_e_errors=STOP), Policy(), HOUR, ENOUGH, "failing", S.ROLLED_BACK, 1),
     "is worse": (CANARY, evidence(log_e_worse=STOP), Policy(), HOUR, ENOUGH, "worse", S.ABORTED, 0),
     "a stop needs no pairs": (
         CANARY, evidence(log_e_errors=STOP), Policy(), HOUR, context(step_pairs=0), "failing",
@@ -149,14 +193,14 @@ def test_rules(release: Release, name: str) -> None:
 
 def test_every_rule_is_documented_and_exercised() -> None:
     assert len({rule.name for rule in RULES}) == len(RULES)
-    exercised = {case[5] for case in CASES.values()} | {"approval"}
+    exercised = {case[5] for case in CASES.values()} | {"approval", "held"}
     for rule in RULES:
         assert rule.ask.__doc__
         assert rule.name in exercised
 
 
 def test_the_thresholds_split_alpha() -> None:
-    assert Context(alpha=0.1).abort_at == pytest.approx(log(30))
+    assert Context(alpha=0.1).abort_at == pytest.approx(log(40))
     assert Context(alpha=0.1).fine_at == pytest.approx(log(10))
     assert 0 < Context().doubt_at < Context().abort_at
 
@@ -194,7 +238,7 @@ looks = st.lists(
 )
 policies = st.builds(
     Policy,
-    strategy=st.sampled_from(["direct", "shadow", "canary"]),
+    strategy=st.sampled_from(["direct", "shadow", "canary", "blue_green"]),
     steps=st.sampled_from([(0.05, 0.25, 0.5), (0.9,), (0.1, 0.2)]),
     approval=st.sampled_from(["none", "one", "two"]),
 )

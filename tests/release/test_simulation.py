@@ -8,6 +8,7 @@ import pytest
 from holdfast.records import Evidence, Release, ReleaseState
 from holdfast.release.context import Context
 from holdfast.release.evidence import compare
+from holdfast.release.latency import slower
 from holdfast.release.plan import plan
 from holdfast.release.rules import next_transition
 from holdfast.release.states import move
@@ -23,7 +24,10 @@ Rows = dict[str, np.ndarray]
 def same_quality(n: int, random: np.random.Generator) -> Rows:
     """Two versions equally good and equally prone to fail, each wrong in its own way."""
     p = random.uniform(0.25, 0.75, n)
+    load = np.exp(np.sin(np.arange(n) / 40))  # slows both at a time; no variance beyond that
     return {
+        "live_seconds": 0.005 * load * (1 + random.pareto(1.5, n)),
+        "live_new": random.random(n) < 0.25,
         "score_new": p + random.uniform(-0.2, 0.2, n),
         "score_old": p + random.uniform(-0.2, 0.2, n),
         "error_new": random.random(n) < 0.02,
@@ -62,10 +66,11 @@ def run(
         now = START + timedelta(minutes=look)
         known = {name: values[:look] for name, values in table.items()}
         seen = Evidence()
+        late = slower(known.pop("live_seconds"), known.pop("live_new"), POLICY.slower)
         if look:
             seen = compare(
                 task="binary", expected=expected, margin=MARGIN, tolerance=tolerance,
-                labelled=known["label_at"] <= look, **known,
+                labelled=known["label_at"] <= look, late=late, **known,
             )  # fmt: skip
         context = Context(alpha=ALPHA, step_pairs=seen.pairs - began, labels=labels, live=1)
         transition = next_transition(release, seen, POLICY, now, context)
@@ -112,6 +117,7 @@ def test_a_version_worse_by_the_margin_hardly_ever_goes_live() -> None:
         ("lost column", "differs", 600),
         ("fails a fifth", "failed", 200),
         ("worse", "loses", 3000),
+        ("slow", "slower", 1200),
     ],
 )
 def test_a_bad_version_is_stopped_soon(fault: str, rule: str, within: int) -> None:
@@ -126,6 +132,9 @@ def test_a_bad_version_is_stopped_soon(fault: str, rule: str, within: int) -> No
             table["score_new"] = random.uniform(0, 1, 3000)
         elif fault == "fails a fifth":
             table["error_new"] = random.random(3000) < 0.2
+        elif fault == "slow":
+            table["live_seconds"][table["live_new"]] *= 4
+            table["label_at"] = np.full(3000, np.inf)
         else:  # confidently wrong at times, within the slack of disagreement
             table["score_new"] = np.clip(
                 table["score_old"] + 0.19 * random.choice([-1, 1], 3000), 0, 1

@@ -15,10 +15,11 @@ from holdfast.records import Release, ReleaseState
 
 @click.command(epilog="Example:  holdfast release 4 --strategy canary --wait")
 @click.argument("version", type=int)
-@click.option("--strategy", type=click.Choice(["direct", "shadow", "canary"]))
+@click.option("--strategy", type=click.Choice(["direct", "shadow", "canary", "blue_green"]))
 @click.option("--wait", is_flag=True, help="Wait until it is live, aborted or inconclusive.")
 @click.option("--approve", is_flag=True, help="Agree to a release that waits for approval.")
 @click.option("--abort", metavar="WHY", help="Stop the release under way.")
+@click.option("--note", default="", help="A remark, kept with the release.")
 @click.option("--force", metavar="WHY", help="Release although the gate has not passed it.")
 @model_option
 @common
@@ -29,6 +30,7 @@ def release(
     wait: bool,
     approve: bool,
     abort: str | None,
+    note: str,
     force: str | None,
     model: str | None,
 ) -> int:
@@ -38,8 +40,9 @@ def release(
     """
     name = context.model(model)
     body = {"version": version, "strategy": strategy, "actor": who(), "force": force}
+    body["note"] = note
     if approve:
-        path, body = "approve", {"version": version, "actor": who()}
+        path, body = "approve", {"version": version, "actor": who(), "note": note}
     elif abort is not None:
         path, body = "abort", {"version": version, "actor": who(), "reason": abort}
     else:
@@ -75,6 +78,41 @@ def rollback(context: Context, to: int | None, why: str, model: str | None) -> N
     )
     live = to if to is not None else done.previous
     context.emit(done, lambda: [f"{name}: version {live} is live again; {took}"])
+
+
+@click.command(epilog="Example:  holdfast pause --why 'the warehouse is being moved'")
+@click.option("--why", default="by hand", help="Reason, for the history.")
+@model_option
+@common
+def pause(context: Context, why: str, model: str | None) -> None:
+    """Halt the loop of a model: nothing is trained, released or moved forward.
+
+    What is live is still watched, and what is bad still stopped and taken back.
+    """
+    _halt(context, model, "pause", why)
+
+
+@click.command(epilog="Example:  holdfast resume")
+@click.option("--why", default="by hand", help="Reason, for the history.")
+@model_option
+@common
+def resume(context: Context, why: str, model: str | None) -> None:
+    """Let the loop of a paused model go on; a step under way begins anew."""
+    _halt(context, model, "resume", why)
+
+
+def _halt(context: Context, model: str | None, path: str, why: str) -> None:
+    name = context.model(model)
+    body = {"actor": who(), "reason": why}
+    client = ControlClient.find(context.container.settings)
+    if client is not None:
+        entry = client.call("POST", f"/api/v1/models/{name}/{path}", body)
+    else:
+        from holdfast.loop import pausing
+
+        act = pausing.pause if path == "pause" else pausing.resume
+        entry = act(context.container, name, **body).to_dict()
+    context.emit(entry, lambda: [f"{name}: the loop is {path}d ({why})"])
 
 
 def _act(context: Context, model: str, path: str, body: dict[str, Any]) -> Release:

@@ -20,6 +20,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "gate": ("holdfast.cli.train", "verdict on a version against the champion"),
     "card": ("holdfast.cli.train", "model card of a version, as HTML or Markdown"),
     "release": ("holdfast.cli.release", "take a version live, step by step"),
+    "pause": ("holdfast.cli.release", "halt the loop of a model"),
+    "resume": ("holdfast.cli.release", "let the loop of a model go on"),
     "rollback": ("holdfast.cli.release", "put an earlier version live at once"),
     "up": ("holdfast.cli.processes", "servers, recorder, control plane and dashboard, here"),
     "serve": ("holdfast.cli.processes", "the data plane alone"),

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from holdfast.control.orders import confirmed
 from holdfast.control.waiting import Bus, newer_routes
 from holdfast.errors import UsageError
-from holdfast.loop import views
+from holdfast.loop import pausing, views
 from holdfast.loop.container import Container, replace
 from holdfast.loop.outcomes import add_labels
 from holdfast.loop.releasing import Releasing
@@ -27,9 +27,10 @@ class StartRelease(BaseModel):
     """Body of ``POST …/releases``."""
 
     version: int = Field(ge=1)
-    strategy: str | None = Field(None, pattern="^(direct|shadow|canary)$")
+    strategy: str | None = Field(None, pattern="^(direct|shadow|canary|blue_green)$")
     actor: str = "api"
     force: str | None = None
+    note: str = ""
 
 
 class Approve(BaseModel):
@@ -37,6 +38,14 @@ class Approve(BaseModel):
 
     version: int = Field(ge=1)
     actor: str
+    note: str = ""
+
+
+class Pause(BaseModel):
+    """Body of ``POST …/pause`` and ``…/resume``."""
+
+    actor: str = "api"
+    reason: str = "by hand"
 
 
 class Abort(BaseModel):
@@ -158,6 +167,14 @@ def _orders(api: APIRouter, container: Container, releasing: Releasing, bus: Bus
     @api.post("/models/{model}/approve", summary="Agrees to a release that waits")
     def approve(model: str, body: Approve) -> Response:
         return answer(releasing.approve(model, **body.model_dump()))
+
+    @api.post("/models/{model}/pause", summary="Halts the loop; safety goes on")
+    def pause(model: str, body: Pause) -> Response:
+        return answer(pausing.pause(container, model, **body.model_dump()))
+
+    @api.post("/models/{model}/resume", summary="Lets the loop go on")
+    def resume(model: str, body: Pause) -> Response:
+        return answer(pausing.resume(container, model, **body.model_dump()))
 
     @api.post("/models/{model}/abort", summary="Stops a release under way")
     async def abort(model: str, body: Abort) -> Response:

@@ -17,6 +17,7 @@ from holdfast.control.html import error_page, wants_page
 from holdfast.control.metrics import make_metrics
 from holdfast.control.pages import make_pages
 from holdfast.control.waiting import Bus
+from holdfast.control.webhook import make_webhook
 from holdfast.errors import HoldfastError
 from holdfast.loop.container import Container
 from holdfast.loop.reconciler import Reconciler
@@ -56,6 +57,7 @@ def create_app(container: Container, *, reconcile: bool = True, interval: float 
     )  # fmt: skip
     app.state.bus = bus
     app.include_router(make_api(container, releasing, bus))
+    app.include_router(make_webhook(container))
     app.include_router(make_metrics(container))
     app.include_router(make_pages(container, releasing, bus))
     _errors(app)

@@ -14,7 +14,7 @@ from holdfast.control.html import error_page, wants_page
 from holdfast.errors import AuthError, HoldfastError, UsageError
 
 COOKIE = "holdfast_token"
-OPEN_PATHS = ("/api/v1/health", "/static/", "/sign-in")
+OPEN_PATHS = ("/api/v1/health", "/api/v1/hooks/", "/static/", "/sign-in")  # hooks are signed
 
 
 def require_token_off_loopback(host: str, token: str | None) -> None:

@@ -77,6 +77,12 @@ def sentences(release: Release, alpha: float) -> Iterator[str]:
         )
     else:
         yield "Neither has failed to answer a row."
+    if e.latency_pairs:
+        slow = _strength(e.log_e_slow, "is slower than is tolerated", alpha)
+        yield (
+            f"{number(e.latency_pairs)} requests were timed beside one of version {old} at the "
+            f"same time{slow}."
+        )
     if e.latency_p99 is not None:
         yield f"99 % of its answers took at most {seconds(e.latency_p99)}."
     if e.breach:
@@ -86,6 +92,9 @@ def sentences(release: Release, alpha: float) -> Iterator[str]:
 def _disagreement(e: Evidence, alpha: float) -> str:
     found = f"The answers differ by {loss(e.disagreement)} on average"
     said = f"{loss(e.expected)} was expected from the held-out rows"
+    if e.slice:
+        there = f"{loss(e.slice_disagreement)} instead of {loss(e.slice_expected)}"
+        said = f"{said}; the most where {e.slice}: {there}"
     return f"{found}; {said}{_strength(e.log_e_disagree, 'differs more than that', alpha)}."
 
 

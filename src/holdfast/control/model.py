@@ -145,7 +145,7 @@ def rollback_choice(container: Container, model: str) -> RollbackChoice | None:
         with suppress(ConflictError):
             target = Router(container).target(tx, model, route, None)
     live = route.champion.version
-    back_to = target if moving is None else live
+    back_to = target if moving is None else moving.previous or live
     if back_to is None:
         return None
     others = [number for number in {*lived, live} if number not in (live, back_to)]

@@ -36,6 +36,14 @@ def read_files(source: str, root: Path, columns: Sequence[str]) -> pl.DataFrame:
     return _concat(frames)
 
 
+def file_names(source: str, root: Path) -> tuple[str, ...]:
+    """Names of the files that a source matches now, for those of this machine."""
+    if ":" in source:
+        return ()
+    return tuple(path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+                 for path in _matches(source, root))  # fmt: skip
+
+
 def _matches(source: str, root: Path) -> list[Path]:
     base, pattern = root, source
     if Path(source).is_absolute():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import pairwise
 
@@ -15,7 +16,7 @@ from holdfast.data.fingerprint import content_id, in_order
 from holdfast.data.schema import fields, normalise
 from holdfast.errors import DataError
 from holdfast.ports.blobs import BlobStore
-from holdfast.records import DataFile, DatasetVersion
+from holdfast.records import DataFile, DatasetVersion, Spell
 from holdfast.spec import Data
 
 FOLDER = "datasets"
@@ -29,6 +30,8 @@ def snapshot(
     source: str,
     blobs: BlobStore,
     now: datetime,
+    left_out: Sequence[Spell] = (),
+    sources: Sequence[str] = (),
 ) -> DatasetVersion:
     """Keeps a frame: one Parquet file a month, named by its bytes, and a manifest.
 
@@ -42,6 +45,8 @@ def snapshot(
         source: what the spec names as source; a password in it is left out.
         blobs: where files go.
         now: when the version was made.
+        left_out: times whose rows are not in the frame because they were broken.
+        sources: names of the files it was read from.
 
     Returns:
         The manifest. Its id depends on names, types and cells only, not on the order of rows, the
@@ -69,6 +74,8 @@ def snapshot(
         start=times[0],
         end=times[-1],
         created_at=now,
+        left_out=tuple(left_out),
+        sources=tuple(sources),
     )
     if blobs.exists(_manifest_key(version.id)):
         known = read_manifest(version.id, blobs)

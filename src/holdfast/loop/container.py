@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -55,6 +56,7 @@ class Container:
         self._specs: dict[Path, tuple[float, Spec]] = {}
         self._references: dict[str, Reference] = {}
         self._warned: set[str] = set()
+        self._store_of = self._open_store
 
     @classmethod
     def open(cls, project: Path) -> Container:
@@ -62,9 +64,19 @@ class Container:
         folder = project.absolute()
         return cls(prepare(load_settings(folder)), folder)
 
+    def guarded(self, guard: Callable[[Connection], None]) -> Container:
+        """The same parts, but each write transaction of its store begins with a check."""
+        view = copy.copy(self)
+        view.__dict__.pop("store", None)
+        view.__dict__["_store_of"] = lambda: self.store.guarded(guard)
+        return view
+
     @cached_property
     def store(self) -> Store:
         """The metadata, migrated to this version."""
+        return self._store_of()
+
+    def _open_store(self) -> Store:
         from holdfast.store.database import Database
         from holdfast.store.store import Store
 
@@ -136,13 +148,14 @@ class Container:
 
         With several recorders it is the slowest that counts.
         """
-        from holdfast.recording.progress import read_status
+        from holdfast.recording.progress import read_status, recorded_until
 
         times = []
         for folder in sorted(self.settings.folder("recorder").iterdir()):
             status = read_status(folder) if folder.is_dir() else None
-            if status is not None and status.watermark is not None:
-                times.append(status.watermark)
+            until = None if status is None else recorded_until(status)
+            if until is not None:
+                times.append(until)
         return datetime.fromtimestamp(min(times), UTC) if times else None
 
     def servers(self) -> list[ServerReport]:

@@ -15,11 +15,14 @@ from holdfast.loop.outcomes import typed_labels
 from holdfast.monitoring.contract import contract_findings
 from holdfast.monitoring.count import count
 from holdfast.monitoring.merge import blocks
+from holdfast.monitoring.times import whole_hours
 from holdfast.recording.join import outcomes, pairs
 from holdfast.records import Evidence, RecordPolicy, Release, ReleaseState, Version
 from holdfast.release.context import Context, labels_in_time
 from holdfast.release.evidence import compare
+from holdfast.release.latency import slower
 from holdfast.spec import Spec
+from holdfast.spec.freeze import frozen
 
 HOUR = timedelta(hours=1)
 
@@ -44,13 +47,14 @@ def gather(container: Container, release: Release) -> Gathered:
         release.previous,
         release.started_at,
         until,
+        _sliced(release),
     )
     here = int((found["at"] >= release.step_at).sum())
     context = _context(container, spec, until, here)
     if not found.height:
         return Gathered(release.evidence, context)
     new = container.version(release.model, release.version)
-    evidence = _compared(container, spec, release, new, found)
+    evidence = _compared(container, spec, release, new, found, until)
     return Gathered(
         replace(evidence, breach=_breach(container, spec, release, new, until)), context
     )
@@ -66,11 +70,14 @@ def _compares(release: Release) -> bool:
 def _context(container: Container, spec: Spec, until: datetime | None, here: int) -> Context:
     delay = None if until is None else label_delay(container, spec, until)
     latency = spec.gate.max_latency_p99
+    entry = container.ask(container.store.models.get, spec.model.name)
     return Context(
         alpha=spec.gate.alpha,
         minimum=spec.monitor.minimum,
         step_pairs=here,
         labels=labels_in_time(spec.release, delay),
+        paused=(entry.note or "by hand") if entry.paused else "",
+        frozen=frozen(spec.release.freeze, container.clock.now()),
         max_latency=None if latency is None else latency.total_seconds(),
     )
 
@@ -84,13 +91,65 @@ def label_delay(container: Container, spec: Spec, until: datetime) -> timedelta 
     return timedelta(seconds=float(median)) if isinstance(median, int | float) else None
 
 
+def _sliced(release: Release) -> tuple[str, ...]:
+    """Columns of the log that the gate measured disagreement by."""
+    return tuple(sorted({f"f_{name.partition('=')[0]}" for name in release.expected_by_slice}))
+
+
+def ripe_after(container: Container, spec: Spec, release: Release) -> timedelta:
+    """How old a pair must be before its label counts: 90 % of the labels known when the release
+    began had come by then, and never more than half of ``max_step``.
+
+    What is known early is not like what is known late: a flight that was cancelled is known to be
+    late before it would have landed. Until nearly all of the rows of an hour have their labels, a
+    version that is better on the quick ones would seem better on all. It must not change while the
+    release runs, or the order of the pairs would.
+    """
+    start, longest = release.started_at, spec.release.max_step / 2
+    log = container.log.scan(spec.model.name, start - 4 * longest, start, None, "live")
+    delays = outcomes(log, container.labels.scan(spec.model.name), start)["delay"].drop_nulls()
+    usual = delays.quantile(0.9)
+    return min(timedelta(seconds=max(usual or 0.0, 0.0)), longest)
+
+
+class _Live(NamedTuple):
+    """How long each request took that one of the two versions answered live, oldest first."""
+
+    seconds: NDArray[np.float64]
+    new: NDArray[np.bool_]
+
+
+def _live(container: Container, release: Release, until: datetime) -> _Live:
+    """One line a request: its rows share one time."""
+    log = container.log.scan(release.model, release.started_at, until, None, "live").filter(
+        pl.col("version").is_in([release.version, release.previous]) & (pl.col("error") == "")
+    )
+    # By when they began: by when they ended a slow one would stand among other neighbours.
+    began = pl.col("at").dt.epoch("us") / 1e6 - pl.col("seconds")
+    rows = log.select("at", "version", "seconds", _request().alias("request")).collect()
+    rows = rows.unique("request", keep="first").sort(began, "request")
+    return _Live(rows["seconds"].to_numpy(), (rows["version"] == release.version).to_numpy())
+
+
+def _request() -> pl.Expr:
+    return pl.col("prediction_id").str.replace(r":\d+$", "")
+
+
 def _compared(
-    container: Container, spec: Spec, release: Release, new: Version, found: pl.DataFrame
+    container: Container,
+    spec: Spec,
+    release: Release,
+    new: Version,
+    found: pl.DataFrame,
+    until: datetime,
 ) -> Evidence:
     signature = read_manifest(new.bundle_path).signature
     task = spec.model.task
     labels = typed_labels(found["label"], signature.classes)
-    known = found["label"].is_not_null().to_numpy()
+    usable = pl.max_horizontal("received_at", pl.col("at") + ripe_after(container, spec, release))
+    found = found.with_columns(usable=usable, request=_request().rle_id())
+    known = (found["label"].is_not_null() & (found["usable"] <= until)).to_numpy()
+    live = _live(container, release, until)
     truth = np.array(labels.to_list(), dtype=object)
     return compare(
         task=task,
@@ -103,8 +162,12 @@ def _compared(
         tolerance=spec.gate.slice_margin,
         truth=truth,
         labelled=known,
-        label_at=found["received_at"].dt.epoch("us").fill_null(0).to_numpy() / 1e6,
+        label_at=found["usable"].dt.epoch("us").fill_null(0).to_numpy() / 1e6,
         seconds_new=found["seconds_a"].to_numpy(),
+        request=found["request"].to_numpy(),
+        slices={name[2:]: found[name].to_numpy() for name in _sliced(release)},
+        expected_by_slice=release.expected_by_slice,
+        late=slower(live.seconds, live.new, spec.release.slower),
         classes=signature.classes,
         positive=signature.classes[signature.positive] if task == "binary" else 1,
         scale=container.reference(new).scale,
@@ -146,7 +209,8 @@ def _breach(
 ) -> str:
     """How the rows that users send break with those the challenger was trained on; else empty.
 
-    The whole time of the release is one block, so that it has enough rows.
+    The whole time of the release is one block, so that it has enough rows; and so that a long calm
+    beginning hides nothing, each block of the monitor is looked at too.
     """
     reference = container.reference(new)
     features = [bins.column for bins in reference.bins if bins.column != "prediction"]
@@ -158,12 +222,13 @@ def _breach(
     frame = log.select("at", "score", *(f"f_{name}" for name in features)).collect()
     columns = {name: f"f_{name}" for name in features} | {"prediction": "score"}
     since = release.started_at.replace(minute=0, second=0, microsecond=0)
-    length = max((until - since) // HOUR, 1) * HOUR
+    whole = max((until - since) // HOUR, 1) * HOUR
     counts = count(frame, reference, model=release.model, version=new.number, columns=columns)
-    seen = blocks(counts, reference.bins, since=since, until=since + length, length=length)
-    for finding in contract_findings(
-        reference, seen, model=release.model, version=new.number, minimum=spec.monitor.minimum
-    ):
-        if finding.pages and finding.subject != "prediction":
-            return finding.sentence
+    for length in (whole, whole_hours(spec.monitor.block)):
+        seen = blocks(counts, reference.bins, since=since, until=since + whole, length=length)
+        for finding in contract_findings(
+            reference, seen, model=release.model, version=new.number, minimum=spec.monitor.minimum
+        ):
+            if finding.pages and finding.subject != "prediction":
+                return finding.sentence
     return ""

@@ -195,7 +195,7 @@ class Fitting:
             id=run_id,
             model=self._spec.model.name,
             dataset=rows.dataset.id,
-            code=code_version(self._spec.root),
+            code=code_version(self._spec),
             lock=digest(self._lock.encode()),
             metrics=metrics,
             started_at=self._cut,

@@ -23,12 +23,20 @@ from holdfast.loop.examining import alone, imports, latency
 from holdfast.loop.pipeline import breaches_of
 from holdfast.loop.warming import JUDGING, warm
 from holdfast.records import Job, Signature, Verdict, Version, digest
-from holdfast.release.evidence import disagreement
+from holdfast.release.evidence import disagreement, disagreement_by_slice
 from holdfast.spec import Spec
 
 
-def gate_now(container: Container, model: str, number: int | None = None) -> Verdict:
+def gate_now(
+    container: Container, model: str, number: int | None = None, job: str | None = None
+) -> Verdict:
     """Judges a version (the newest by default) against the champion and keeps the verdict.
+
+    Args:
+        container: the wiring.
+        model: the model's name.
+        number: of the version.
+        job: id of the job that asks; it gets one verdict, however often it is started again.
 
     Raises:
         NotFoundError: when there is no such version.
@@ -37,9 +45,9 @@ def gate_now(container: Container, model: str, number: int | None = None) -> Ver
     version = container.newest_version(model) if number is None else container.version(
         model, number
     )  # fmt: skip
-    verdict = _judge(container, container.spec(model), version)
+    verdict = _judge(container, container.spec(model), version, job)
     now = container.clock.now()
-    with container.store.begin() as tx:
+    with container.store.begin("gate.judge") as tx:
         if container.store.verdicts.add(tx, verdict):
             sentence = f"version {version.number}: {verdict.outcome}; {verdict.sentence}"
             container.store.events.append(
@@ -54,14 +62,14 @@ def gate_now(container: Container, model: str, number: int | None = None) -> Ver
 
 def run_gate(container: Container, job: Job) -> dict[str, Any]:
     """Does a gate job."""
-    verdict = gate_now(container, job.model, int(job.payload["version"]))
+    verdict = gate_now(container, job.model, int(job.payload["version"]), job.id)
     return {
         "verdict": verdict.id,
         "sentence": f"version {verdict.version}: {verdict.outcome}; {verdict.sentence}",
     }
 
 
-def _judge(container: Container, spec: Spec, version: Version) -> Verdict:
+def _judge(container: Container, spec: Spec, version: Version, job: str | None) -> Verdict:
     behaviour = BehaviourRun.start(container, spec, version)  # meanwhile the rest is measured
     warm(JUDGING)
     dataset = versions.read_manifest(version.dataset, container.blobs)
@@ -80,7 +88,9 @@ def _judge(container: Container, spec: Spec, version: Version) -> Verdict:
     evidence = dataclasses.replace(evidence, latency_p99=p99, latency_bounds=bounds)
     now = container.clock.now()
     against = champion.bundle if champion else ""
-    judged_of = f"{version.model}:{version.number}:{version.bundle}:{against}:{now}:{spec.gate}"
+    judged_of = (
+        f"{version.model}:{version.number}:{version.bundle}:{against}:{job or now}:{spec.gate}"
+    )
     verdict = evaluate(
         evidence,
         spec.gate,
@@ -93,7 +103,11 @@ def _judge(container: Container, spec: Spec, version: Version) -> Verdict:
     apart = disagreement(
         spec.model.task, evidence.score, evidence.champion_score, scale=evidence.scale
     )
-    judged: Verdict = replace(verdict, disagreement=float(np.mean(apart)))
+    judged: Verdict = replace(
+        verdict,
+        disagreement=float(np.mean(apart)),
+        slice_disagreement=disagreement_by_slice(apart, evidence.slices),
+    )
     return judged
 
 

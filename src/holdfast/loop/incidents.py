@@ -67,7 +67,7 @@ def close_by_hand(container: Container, incident_id: str, why: str) -> Incident:
         NotFoundError: when there is none of this id.
         ConflictError: when it is closed already.
     """
-    with container.store.begin() as tx:
+    with container.store.begin("incident.close") as tx:
         incident = container.store.incidents.get(tx, incident_id)
         if incident.state == "closed":
             raise ConflictError("incident.closed", f"{incident_id} is closed already")

@@ -47,7 +47,7 @@ def run_job(container: Container, job_id: str) -> Job | None:
 def claim(container: Container, job_id: str) -> Job | None:
     """Takes a job for this process; None when it ended or another living process has it."""
     jobs = container.store.jobs
-    with container.store.begin() as tx:
+    with container.store.begin("job.claim") as tx:
         job = jobs.get(tx, job_id)
         if job.state not in (JobState.QUEUED, JobState.RUNNING) or is_alive(job):
             return None

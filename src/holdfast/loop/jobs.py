@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from typing import Any
 
 import psutil
 
 from holdfast.loop.container import Container
+from holdfast.ports import faults
 from holdfast.records import Job, JobState
 
 ATTEMPTS = 3
@@ -38,10 +40,15 @@ class LocalRunner:
         self._container = container
         self._started: dict[str, subprocess.Popen[bytes]] = {}
         self._unclaimed: dict[str, int] = {}
+        self._lock = threading.Lock()
 
     def tick(self) -> None:
         """One level-triggered pass: compares the job table with the processes of this machine."""
-        self._reap()
+        with self._lock:
+            self._reap()
+            self._compare()
+
+    def _compare(self) -> None:
         jobs = self._container.store.jobs
         running = 0
         for job in self._container.ask(jobs.active):
@@ -57,7 +64,7 @@ class LocalRunner:
 
     def has_ended(self) -> bool:
         """Whether a process that this runner started is gone, and was not looked at since."""
-        return any(process.poll() is not None for process in self._started.values())
+        return any(process.poll() is not None for process in list(self._started.values()))
 
     def _reap(self) -> None:
         for job_id, process in list(self._started.items()):
@@ -69,7 +76,7 @@ class LocalRunner:
 
     def _start(self, job: Job) -> None:
         folder = self._container.settings.folder(f"jobs/{job.id}")
-        with (folder / "process.log").open("ab") as log:
+        with (folder / "process.log").open("ab") as log, faults.step("job.spawn"):
             self._started[job.id] = subprocess.Popen(
                 [sys.executable, "-m", "holdfast.loop.job", job.id],
                 env=environment(self._container),
@@ -102,7 +109,7 @@ def finish(container: Container, job: Job, result: dict[str, Any], state: JobSta
     """
     store = container.store
     now = container.clock.now()
-    with store.begin() as tx:
+    with store.begin("job.end") as tx:
         present = store.jobs.get(tx, job.id)
         ended = present.state not in (JobState.QUEUED, JobState.RUNNING)
         if ended or present.attempt != job.attempt:

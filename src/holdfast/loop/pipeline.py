@@ -17,14 +17,19 @@ import psutil
 
 from holdfast.data import contract as contracts
 from holdfast.data import sources, splits, versions
-from holdfast.errors import DataError, HoldfastError
+from holdfast.data.files import file_names
+from holdfast.data.leave_out import leave_out
+from holdfast.errors import ConflictError, DataError, HoldfastError
 from holdfast.loop.container import Container
 from holdfast.loop.fitting import Fitted, Fitting, Rows
 from holdfast.loop.jobs import finish
+from holdfast.loop.spells import known_spells
 from holdfast.loop.warming import TRAINING, warm
+from holdfast.ports import faults
 from holdfast.ports.ids import new_id
-from holdfast.records import Breach, Contract, DatasetVersion, Job, JobState, Version
+from holdfast.records import Breach, Contract, DatasetVersion, Job, JobState, Spell, Version
 from holdfast.spec import Spec
+from holdfast.training.code import code_version
 from holdfast.training.kept import Kept
 
 Tell = Callable[[str], None]
@@ -80,10 +85,12 @@ def run_train(container: Container, job: Job, tell: Tell = lambda text: None) ->
         warm(TRAINING)
         fitted = training.fitted(rows, run.result())
     version = training.registered(rows, fitted)
+    broken = sum(spell.rows for spell in rows.dataset.left_out)
     return {
         "version": version.number,
         "sentence": f"version {version.number} trained on {rows.train.height:,} rows "
-        f"until {version.data_end:%Y-%m-%d %H:%M}",
+        f"until {version.data_end:%Y-%m-%d %H:%M}"
+        + (f"; {broken:,} rows of broken inputs left out" if broken else ""),
     }
 
 
@@ -102,7 +109,7 @@ class _Training:
     def _checkpoint(self, step: str, **progress: Any) -> None:
         self._progress.update(progress)
         store = self._container.store
-        with store.begin() as tx:
+        with store.begin("job.step") as tx:
             store.jobs.checkpoint(tx, self._job.id, step, self._progress, self._job.attempt)
 
     def _cut(self) -> datetime:
@@ -123,16 +130,49 @@ class _Training:
             user_code = self._container.user_code(spec, self._folder / "load.log", {}, self._kept)
             frame = sources.read(spec.data, spec.root, user_code)
             frame = sources.known_at(frame, spec.data, cut, spec.retrain.window)
+            frame, broken = self._unbroken(frame)
             dataset = versions.snapshot(
                 frame, model=spec.model.name, data=spec.data, source=spec.data.source,
-                blobs=blobs, now=cut,
+                blobs=blobs, now=cut, left_out=broken,
+                sources=file_names(spec.data.source, spec.root),
             )  # fmt: skip
             with self._container.store.begin() as tx:
                 self._container.store.datasets.add(tx, dataset)
             self._contract(dataset, frame)
+            self._refuse_same(dataset)
             self._checkpoint("dataset", dataset=dataset.id)
         split = splits.by_time(frame, spec.data)
         return Rows(dataset, split.train, split.test)
+
+    def _unbroken(self, frame: pl.DataFrame) -> tuple[pl.DataFrame, tuple[Spell, ...]]:
+        """The rows but for those whose inputs were seen to be broken, unless that was accepted."""
+        if self._job.payload.get("accept"):
+            return frame, ()
+        spells = known_spells(self._container, self._job.model)
+        frame, broken = leave_out(frame, self._spec.data.time, spells)
+        for one in broken:
+            self._tell(
+                f"leaving out {one.rows:,} rows from {one.start:%Y-%m-%d %H:%M} "
+                f"to {one.end:%Y-%m-%d %H:%M}: {one.why}"
+            )
+        return frame, broken
+
+    def _refuse_same(self, dataset: DatasetVersion) -> None:
+        """Nobody needs the loop to make the same once more; people may.
+
+        Raises:
+            ConflictError: when a version was made of the same data by the same code.
+        """
+        if "decision" not in self._job.payload:
+            return
+        store, code = self._container.store, code_version(self._spec).digest
+        for version in self._container.ask(store.versions.list, self._job.model, 1000):
+            if (version.dataset, version.code.digest) == (dataset.id, code):
+                raise ConflictError(
+                    "train.nothing_new",
+                    f"version {version.number} was made of the same data by the same code",
+                    "Nothing is to be done; 'holdfast train' trains all the same.",
+                )
 
     def _contract(self, dataset: DatasetVersion, frame: pl.DataFrame) -> None:
         """Learns this dataset's contract, and holds the data against the champion's."""
@@ -155,17 +195,19 @@ class _Training:
         """The version in the registry; registering it again gives the same one."""
         self._tell("registering the version")
         route = self._container.ask(self._container.store.routes.current, self._job.model)
-        version = self._container.registry.register(
-            fitted.manifest,
-            fitted.bundle,
-            run=fitted.run,
-            job=self._job.id,
-            data_start=rows.dataset.start,
-            data_end=rows.dataset.end,
-            parent=None if route is None else route.champion.version,
-        )
+        self._checkpoint("registering")  # refuses a process that was given up
+        with faults.step("version.make"):
+            version = self._container.registry.register(
+                fitted.manifest,
+                fitted.bundle,
+                run=fitted.run,
+                job=self._job.id,
+                data_start=rows.dataset.start,
+                data_end=rows.dataset.end,
+                parent=None if route is None else route.champion.version,
+            )
         store = self._container.store
-        with store.begin() as tx:
+        with store.begin("version.keep") as tx:
             if store.versions.find(tx, version.model, version.number) is None:
                 store.versions.save(tx, version)
                 store.events.append(

@@ -11,7 +11,7 @@ from holdfast.loop.aliases import settle
 from holdfast.loop.container import Container, replace
 from holdfast.loop.evidence import gather
 from holdfast.loop.incidents import close_open
-from holdfast.loop.routing import MOVING, Router, latest_release, moved, started
+from holdfast.loop.routing import MOVING, Router, latest_release, moved, quoted, said, started
 from holdfast.ports.ids import new_id
 from holdfast.records import Arm, Evidence, Release, ReleaseState, Route, Transition
 from holdfast.release.arms import route_for
@@ -42,6 +42,7 @@ class Releasing:
         actor: str,
         strategy: str | None = None,
         force: str | None = None,
+        note: str = "",
     ) -> Release:
         """Begins to take a version live.
 
@@ -54,7 +55,7 @@ class Releasing:
             policy = replace(policy, strategy=strategy)
         self._container.version(model, version)
         now = self._container.clock.now()
-        with self._store.begin() as tx:
+        with self._store.begin("release.start") as tx:
             route = self._store.routes.current(tx, model)
             self._may_start(tx, model, version, route, force)
             verdict = self._store.verdicts.latest(tx, model, version)
@@ -70,8 +71,11 @@ class Releasing:
                 actor=actor,
                 reason=f"forced: {force}" if force else "the gate passed it",
                 expected_disagreement=(verdict.disagreement or 0.0) if verdict else 0.0,
+                expected_by_slice=verdict.slice_disagreement if verdict else {},
+                notes=said(actor, note),
             )
-            self._router.save(tx, release, "release.started", actor, started(release))
+            text = started(release) + quoted(note)
+            self._router.save(tx, release, "release.started", actor, text)
         return self.advance(release) or release
 
     def _may_start(
@@ -95,7 +99,7 @@ class Releasing:
                 f"Run 'holdfast gate {number}', or insist with --force 'why'.",
             )
 
-    def approve(self, model: str, *, version: int, actor: str) -> Release:
+    def approve(self, model: str, *, version: int, actor: str, note: str = "") -> Release:
         """Adds somebody's agreement to a release that waits for it.
 
         Raises:
@@ -103,7 +107,7 @@ class Releasing:
             ConflictError: when it does not wait for anybody, or this person started it or agreed
                 before.
         """
-        with self._store.begin() as tx:
+        with self._store.begin("release.approve") as tx:
             release = self._moving(tx, model, version)
             if release.state != ReleaseState.PENDING:
                 raise ConflictError(
@@ -116,8 +120,13 @@ class Releasing:
                     f"{actor} started or approved this release already",
                     "Somebody else has to agree.",
                 )
-            agreed: Release = replace(release, approvals=(*release.approvals, actor))
-            self._router.save(tx, agreed, "release.approved", actor, f"{actor} agreed")
+            agreed: Release = replace(
+                release,
+                approvals=(*release.approvals, actor),
+                notes=(*release.notes, *said(actor, note)),
+            )
+            text = f"{actor} agreed{quoted(note)}"
+            self._router.save(tx, agreed, "release.approved", actor, text)
         return self.advance(agreed) or agreed
 
     def abort(self, model: str, *, version: int, actor: str, reason: str) -> Release:
@@ -153,8 +162,9 @@ class Releasing:
             return self._move(release, transition, "holdfast", evidence)
         if evidence != release.evidence:
             with self._store.begin() as tx:
-                if self._store.releases.get(tx, release.id).state == release.state:
-                    self._store.releases.save(tx, replace(release, evidence=evidence))
+                present = self._store.releases.get(tx, release.id)
+                if present.state == release.state:
+                    self._store.releases.save(tx, replace(present, evidence=evidence))
         return None
 
     def _move(
@@ -165,17 +175,24 @@ class Releasing:
         old = None
         if release.previous is not None:
             old = self._router.arm(release.model, release.previous)
-        with self._store.begin() as tx:
+        back = self._router.fallback(release.model, release.previous)
+        with self._store.begin("release.move") as tx:
             present = self._store.releases.get(tx, release.id)
             if (present.state, present.step) != (release.state, release.step):
                 return present  # somebody was faster: an operator, or another control plane
             self._router.save(tx, moved_on, "release.moved", actor, moved(moved_on))
-            self._apply(tx, moved_on, new, old, actor)
+            self._apply(tx, moved_on, new, old, back, actor)
         self._settle(moved_on.model)
         return moved_on
 
     def _apply(
-        self, tx: Connection, release: Release, new: Arm, old: Arm | None, actor: str
+        self,
+        tx: Connection,
+        release: Release,
+        new: Arm,
+        old: Arm | None,
+        back: Arm | None,
+        actor: str,
     ) -> None:
         """What a new state of a release asks of the servers and of other releases."""
         if release.state == ReleaseState.PROMOTED:
@@ -186,8 +203,13 @@ class Releasing:
             self._router.end_all(tx, release.model, "holdfast", reason, keep=release.id)
             close_open(self._container, tx, release.model, reason)
         wanted = route_for(release, new, old)
+        # Until the new version is live a rollback leads behind the old one: that stays loaded too.
+        resident = wanted.resident
+        ordered = {arm.version for arm in (*wanted.arms, *wanted.shadow)}
+        if back and release.state != ReleaseState.WATCHED and back.version not in ordered:
+            resident = (*resident, back)
         self._router.write(
-            tx, release.model, wanted.arms, shadow=wanted.shadow, resident=wanted.resident,
+            tx, release.model, wanted.arms, shadow=wanted.shadow, resident=resident,
             mirror=wanted.mirror, actor=actor, reason=moved(release),
         )  # fmt: skip
 
@@ -210,7 +232,8 @@ class Releasing:
         if under_way is not None and to is None:
             return self.abort(model, version=under_way.version, actor=actor, reason=reason)
         good = self._router.arm(model, number, weight=1.0)
-        with self._store.begin() as tx:
+        back_of_good = self._router.fallback(model, number)
+        with self._store.begin("release.take_back") as tx:
             present = self._store.routes.current(tx, model)
             if present is not None and present.champion.version != route.champion.version:
                 raise ConflictError(
@@ -218,12 +241,18 @@ class Releasing:
                     f"version {present.champion.version} of {model} went live in this moment",
                     "See 'holdfast status', then roll back again if that is wrong.",
                 )
-            back = self._take_back(tx, route, good, actor, reason)
+            back = self._take_back(tx, route, good, back_of_good, actor, reason)
         self._settle(model)
         return back
 
     def _take_back(
-        self, tx: Connection, route: Route, good: Arm, actor: str, reason: str
+        self,
+        tx: Connection,
+        route: Route,
+        good: Arm,
+        further: Arm | None,
+        actor: str,
+        reason: str,
     ) -> Release:
         bad = route.champion
         known = latest_release(self._container, tx, route.model, bad.version)
@@ -246,8 +275,11 @@ class Releasing:
         )  # fmt: skip
         self._router.end_all(tx, route.model, actor, reason, keep=back.id)
         self._router.save(tx, back, "release.moved", actor, moved(back))
+        resident = [replace(bad, weight=0.0)]
+        if further is not None and further.version != bad.version:
+            resident.append(further)
         self._router.write(
-            tx, route.model, (good,), resident=(replace(bad, weight=0.0),), actor=actor,
+            tx, route.model, (good,), resident=tuple(resident), actor=actor,
             reason=f"rolled back from version {bad.version}: {reason}",
         )  # fmt: skip
         return back
@@ -256,8 +288,10 @@ class Releasing:
         """Follows an alias ``champion`` that somebody moved with plain MLflow."""
         arm = self._router.arm(model, number, weight=1.0)
         reason = f"alias champion was moved to version {number} in MLflow"
-        with self._store.begin() as tx:
+        with self._store.begin("alias.obey") as tx:
             route = self._store.routes.current(tx, model)
+            if route is not None and route.champion.version == number:
+                return  # another control plane was faster
             resident = () if route is None else (replace(route.champion, weight=0.0),)
             self._router.event(
                 tx, "alias.moved", model, "mlflow", reason, alias="champion", version=number
@@ -266,10 +300,33 @@ class Releasing:
             self._router.write(tx, model, (arm,), resident=resident, actor="mlflow", reason=reason)
         self._settle(model)
 
+    def revert_alias(self, model: str, number: int) -> None:
+        """Moves the alias ``champion`` back to what is live, after somebody moved it in MLflow."""
+        with self._store.begin("alias.revert") as tx:
+            route = self._store.routes.current(tx, model)
+            if route is None or route.champion.version == number:
+                return
+            live = route.champion.version
+            reason = (
+                f"alias champion was moved to version {number} in MLflow; moved back to version"
+                f" {live}, as [release] alias_moves says"
+            )
+            self._router.event(
+                tx, "alias.reverted", model, "mlflow", reason, alias="champion", version=number
+            )
+            entry = self._store.models.get(tx, model)
+            # What was noted last is ours to change: the next settling moves the alias back.
+            self._store.models.save(tx, replace(entry, champion=number))
+        self._settle(model)
+
+    def on(self, container: Container) -> Releasing:
+        """The same, on another wiring of the same parts."""
+        return Releasing(container, self._changed)
+
     def confirmed(self, release: Release, seconds: float) -> Release:
         """Notes how long it took until every server confirmed a rollback."""
-        noted: Release = replace(release, switched_in=seconds)
         with self._store.begin() as tx:
+            noted: Release = replace(self._store.releases.get(tx, release.id), switched_in=seconds)
             self._store.releases.save(tx, noted)
         return noted
 

@@ -79,6 +79,11 @@ class Router:
             tx, self._container.clock.now(), kind, model, actor, {"sentence": sentence, **body}
         )
 
+    def note(self, model: str, kind: str, actor: str, sentence: str, **body: object) -> None:
+        """An event in a transaction of its own."""
+        with self._store.begin() as tx:
+            self.event(tx, kind, model, actor, sentence, **body)
+
     def end_all(
         self, tx: Connection, model: str, actor: str, reason: str, keep: str | None = None
     ) -> None:
@@ -114,6 +119,25 @@ class Router:
             )
         return to
 
+    def fallback(self, model: str, number: int | None) -> Arm | None:
+        """Where a rollback from a version would lead, were it live: that is kept loaded beside it.
+
+        None when nothing was live before it. May fetch a bundle: not within a transaction.
+        """
+        if number is None:
+            return None
+        with self._store.read() as tx:
+            history = self._store.routes.history(tx, model, 10_000)
+            lived = [past.champion.version for past in history]
+            try:
+                before = self._before(tx, model, number, lived)
+            except ConflictError:
+                return None
+        try:
+            return self.arm(model, before)
+        except NotFoundError:  # deleted from the registry: no reason not to release
+            return None
+
     def _before(self, tx: Connection, model: str, bad: int, lived: Sequence[int]) -> int:
         release = latest_release(self._container, tx, model, bad)
         if release is not None and release.previous is not None and release.previous in lived:
@@ -143,6 +167,16 @@ def latest_release(
 def _ended(release: Release, state: ReleaseState, reason: str, now: datetime) -> Release:
     ended: Release = replace(release, state=state, reason=reason, step_at=now)
     return ended
+
+
+def said(actor: str, note: str) -> tuple[str, ...]:
+    """A person's word on a release; nothing when nothing was said."""
+    return (f"{actor}: {note}",) if note else ()
+
+
+def quoted(note: str) -> str:
+    """A note at the end of a sentence of the history."""
+    return f" ({note})" if note else ""
 
 
 def started(release: Release) -> str:

@@ -25,6 +25,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         control_url: where the control plane answers (``HOLDFAST_CONTROL_URL``).
         public_url: where people reach the dashboard, for links (``HOLDFAST_PUBLIC_URL``).
         token: bearer token that clients send and servers ask for (``HOLDFAST_TOKEN``).
+        webhook_secret: signs what may ask for a training by webhook; none may without it
+            (``HOLDFAST_WEBHOOK_SECRET``).
         clock: file of a rehearsal's time (``HOLDFAST_CLOCK``); the machine's time without it.
     """
 
@@ -34,6 +36,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     control_url: str | None = None
     public_url: str | None = None
     token: str | None = None
+    webhook_secret: str | None = None
     clock: str | None = None
 
     def folder(self, name: str) -> Path:
@@ -74,6 +77,7 @@ def load_settings(project: Path, environ: Mapping[str, str] | None = None) -> Se
         control_url=env.get("HOLDFAST_CONTROL_URL") or None,
         public_url=env.get("HOLDFAST_PUBLIC_URL") or None,
         token=_token(env.get("HOLDFAST_TOKEN") or None),
+        webhook_secret=env.get("HOLDFAST_WEBHOOK_SECRET") or None,
         clock=env.get("HOLDFAST_CLOCK") or None,
     )
 

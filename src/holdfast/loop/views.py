@@ -13,6 +13,7 @@ from holdfast.loop.container import SERVER_SILENCE, Container
 from holdfast.loop.recorders import RecorderState, recorder_state
 from holdfast.loop.routing import latest_release
 from holdfast.records import (
+    Decision,
     Event,
     Incident,
     Job,
@@ -41,6 +42,7 @@ class ModelStatus(Record, frozen=True, kw_only=True):
         recorded_until: prediction time up to which everything was drained into the log.
         recorder: of this home.
         undelivered: messages that failed so far, and those given up in the last week.
+        decision: the newest, which says what was done about the model, or why nothing was.
     """
 
     model: str
@@ -55,6 +57,7 @@ class ModelStatus(Record, frozen=True, kw_only=True):
     recorded_until: datetime | None
     recorder: RecorderState | None = None
     undelivered: tuple[Notification, ...] = ()
+    decision: Decision | None = None
 
     def lines(self) -> Iterator[str]:
         """The status as text."""
@@ -80,6 +83,9 @@ class ModelStatus(Record, frozen=True, kw_only=True):
             yield from (f"  {line}" for line in self.recorder.lines())
         for job in self.jobs:
             yield f"  {job.kind} job {job.id}: {job.state.value} {job.step}".rstrip()
+        if self.decision is not None:
+            action = self.decision.action.replace("_", " ")
+            yield f"  decided {self.decision.at:%Y-%m-%d %H:%M}: {action}; {self.decision.reason}"
         for incident in self.incidents:
             yield f"  OPEN INCIDENT {incident.id} since {incident.opened_at:%Y-%m-%d %H:%M}: " + (
                 incident.title
@@ -178,6 +184,7 @@ def status_of(container: Container, model: str) -> ModelStatus:
         jobs = store.jobs.active(tx, model)
         incidents = store.incidents.list(tx, model, open_only=True)
         undelivered = _undelivered(container, tx, model)
+        decided = store.decisions.list(tx, model, limit=1)
     live = None if route is None else container.version_record(model, route.champion.version)
     answered = _answered(container, model, now - timedelta(days=1), now)
     return ModelStatus(
@@ -193,6 +200,7 @@ def status_of(container: Container, model: str) -> ModelStatus:
         recorded_until=container.recorded_until(),
         recorder=recorder_state(container),
         undelivered=undelivered,
+        decision=decided[0] if decided else None,
     )
 
 

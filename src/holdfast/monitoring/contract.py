@@ -18,7 +18,7 @@ from holdfast.monitoring.cells import outside
 from holdfast.monitoring.drift import effect_of, run_start
 from holdfast.monitoring.findings import day, finding_id
 from holdfast.monitoring.merge import Blocks, counts_of
-from holdfast.records import Bins, Finding, Reference
+from holdfast.records import Bins, Finding, Reference, Spell, joined
 
 SOFT = 0.05
 HARD = 0.5
@@ -66,23 +66,60 @@ def contract_findings(
         version: whose predictions they are.
         minimum: fewest rows of a block.
     """
+    for bins, clause, broken in _broken(reference, blocks, slices or {}, minimum):
+        start = run_start(broken)
+        if start is not None:
+            at = blocks.starts[-1] + blocks.length
+            rows = int(blocks.counts[bins.column][start:].sum())
+            yield _finding(
+                bins, clause, blocks.starts[start], at, rows, model=model, version=version
+            )
+
+
+def broken_spells(
+    reference: Reference,
+    blocks: Blocks,
+    slices: Mapping[str, Blocks] | None = None,
+    *,
+    minimum: int,
+) -> tuple[Spell, ...]:
+    """The times of hard breaks, past ones too, in order; what overlaps is one.
+
+    A spell is the whole run of blocks in which a clause is broken, if it is broken hard in any of
+    them: that a value is frozen or in another unit shows only after some blocks, and the blocks
+    before were no better.
+
+    Args:
+        reference: as for :func:`contract_findings`.
+        blocks: likewise.
+        slices: likewise.
+        minimum: fewest rows of a block.
+    """
+    found: list[Spell] = []
+    for bins, clause, broken in _broken(reference, blocks, slices or {}, minimum):
+        edges = np.flatnonzero(np.diff(np.concatenate([[False], broken, [False]]).astype(np.int8)))
+        for start, end in edges.reshape(-1, 2).tolist():
+            if (clause.hard & broken)[start:end].any():
+                until = blocks.starts[end - 1] + blocks.length
+                why = f"{clause.words} in '{bins.column}'"
+                found.append(Spell(start=blocks.starts[start], end=until, why=why))
+    return joined(found)
+
+
+def _broken(
+    reference: Reference, blocks: Blocks, slices: Mapping[str, Blocks], minimum: int
+) -> Iterator[tuple[Bins, Clause, Flags]]:
+    """Each clause of each column with the blocks, of enough rows, in which it is broken."""
     known = counts_of(reference.summaries[0])
     for bins in reference.bins:
         counts, before = blocks.counts[bins.column], known[bins.column]
         enough = counts.sum(axis=1) >= minimum
-        clauses = [
+        for clause in (
             *_share_clauses(bins, before, counts),
-            _constant(before, _stuck(reference, bins, counts, slices or {})),
+            _constant(before, _stuck(reference, bins, counts, slices)),
             *_unit(reference, bins, before, counts),
-        ]
-        for clause in clauses:
-            start = run_start((clause.soft | clause.hard) & enough)
-            if start is not None:
-                at = blocks.starts[-1] + blocks.length
-                rows = int(counts[start:].sum())
-                yield _finding(
-                    bins, clause, blocks.starts[start], at, rows, model=model, version=version
-                )
+        ):
+            yield bins, clause, (clause.soft | clause.hard) & enough
 
 
 def _share_clauses(

@@ -14,8 +14,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from holdfast.monitoring.broken import sound, whole
 from holdfast.monitoring.cells import PREDICTION
-from holdfast.monitoring.contract import contract_findings
+from holdfast.monitoring.contract import broken_spells, contract_findings
 from holdfast.monitoring.drift import Drift, drift, run_start
 from holdfast.monitoring.estimate import Estimate, estimate_counts
 from holdfast.monitoring.findings import (
@@ -28,7 +29,7 @@ from holdfast.monitoring.loss_monitor import monitor_loss, tolerated
 from holdfast.monitoring.merge import Blocks, blocks
 from holdfast.monitoring.quality import ClassLabel, Cohort, labelled, quality
 from holdfast.monitoring.times import align, whole_hours, with_times
-from holdfast.records import Finding, FindingKind, Reference
+from holdfast.records import Finding, FindingKind, Reference, Spell
 from holdfast.spec import Monitor, Task
 from holdfast.statistics.eprocess import gaussian_cusum, threshold_for
 
@@ -50,6 +51,8 @@ class Look:
         quality: realised quality of each block with predictions, the running one included.
         labels: outcomes known.
         passed: drift that began and ended since the look before: for the record, not for deciding.
+        broken: when the inputs broke the contract hard, past times too. What came in then says
+            nothing of the model: it counts neither for its measured nor for its estimated loss.
     """
 
     until: datetime
@@ -61,6 +64,7 @@ class Look:
     quality: tuple[Cohort, ...]
     labels: int
     passed: tuple[Finding, ...] = ()
+    broken: tuple[Spell, ...] = ()
 
 
 def look(
@@ -112,10 +116,13 @@ def look(
     moved = drift(reference, seen, minimum=policy.minimum, pages_per_month=policy.pages_per_month)
     counts = seen.counts[PREDICTION]
     estimates = tuple(estimate_counts(row, reference, task, policy.minimum) for row in counts)
+    broken = broken_spells(reference, seen, parts, minimum=policy.minimum)
     alarm = monitor_loss(
-        known, reference, policy, model=model, version=version, since=since, until=until
-    )
-    found = _found(alarm, estimates, moved, seen, parts, reference, policy, model, version)
+        whole(known, broken), reference, policy, model=model, version=version, since=since,
+        until=until,
+    )  # fmt: skip
+    told = sound(estimates, seen.starts, broken)
+    found = _found(alarm, told, moved, seen, parts, reference, policy, model, version)
     return Look(
         until=since + len(seen.starts) * length,
         starts=seen.starts,
@@ -129,6 +136,7 @@ def look(
         ),
         labels=known.height,
         passed=tuple(_drifted(moved, seen, model, version, before)) if before else (),
+        broken=broken,
     )  # fmt: skip
 
 

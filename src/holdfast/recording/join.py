@@ -47,6 +47,7 @@ def pairs(
     version_b: int,
     start: datetime,
     until: datetime,
+    columns: Sequence[str] = (),
 ) -> pl.DataFrame:
     """The rows that two versions both answered, one of them perhaps only in the shadow.
 
@@ -57,25 +58,29 @@ def pairs(
         version_b: such as the champion.
         start: aware; rows answered since.
         until: aware; later predictions and labels received later are left out.
+        columns: further columns of the log to keep, such as features to slice by; null where the
+            log has none of that name.
 
     Returns:
         One row a prediction, sorted by time: ``prediction_id``, ``id``, ``at`` (of the answer
         that was sent; else of ``version_a``), ``answered_by`` (the live version of the two, or
         null), for each side ``prediction_a``, ``score_a``, ``scores_a``, ``error_a``,
         ``seconds_a`` and so on with ``_b``, ``label`` (null when unknown), ``label_at``,
-        ``received_at``.
+        ``received_at``, and ``columns``.
     """
     until = until.astimezone(UTC)
+    missing = set(columns).difference(log.collect_schema().names()) if columns else set()
+    log = log.with_columns(pl.lit(None).alias(name) for name in sorted(missing))
     rows = log.filter(
         pl.col("at").is_between(start.astimezone(UTC), until)
         & pl.col("version").is_in([version_a, version_b])
     )
-    rows = rows.select("prediction_id", "id", "at", "version", "role", *_SIDE)
+    rows = rows.select("prediction_id", "id", "at", "version", "role", *_SIDE, *columns)
     found = rows.collect()
     one, other = (
         _side(found, version, end) for version, end in ((version_a, "a"), (version_b, "b"))
     )
-    both = one.join(other.drop("id"), on="prediction_id")
+    both = one.join(other.drop("id", *columns), on="prediction_id")
     live_a, live_b = pl.col("role_a") == "live", pl.col("role_b") == "live"
     both = both.with_columns(
         answered_by=pl.when(live_a).then(version_a).when(live_b).then(version_b).cast(pl.Int64),
@@ -86,7 +91,7 @@ def pairs(
     return (
         _labelled(both, labels, until)
         .sort("at", "prediction_id")
-        .select("prediction_id", "id", "at", "answered_by", *sides, *last)
+        .select("prediction_id", "id", "at", "answered_by", *sides, *last, *columns)
     )
 
 

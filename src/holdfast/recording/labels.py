@@ -87,6 +87,13 @@ class LabelStore:
             return frame
         return frame.filter(pl.col("received_at") <= until.astimezone(UTC))
 
+    def changed(self, model: str) -> int:
+        """Differs after labels came: nanoseconds of the last change of the folder, 0 for none."""
+        try:
+            return self._folder(model).stat().st_mtime_ns
+        except OSError:
+            return 0
+
     def latest(self, model: str, until: datetime | None = None) -> pl.DataFrame:
         """The last word on each id, sorted by id; of what was received until a time."""
         return last_word(self.scan(model, until)).sort("id").collect()

@@ -11,6 +11,9 @@ import msgspec
 from holdfast.errors import DataError
 from holdfast.recording.folders import write_whole
 
+UNDER_WAY = 60.0
+"""Seconds that a prediction may take from its time stamp to the spool; far more than it does."""
+
 
 class Range(msgspec.Struct, frozen=True, array_like=True):
     """A stretch of one segment: path below the spool's root, identity (hex), offsets."""
@@ -63,6 +66,8 @@ class Status(NamedTuple):
         torn: bytes of unfinished records of dead writers.
         unreadable: segments that are of no known format; they stay where they are.
         problem: why the last attempt failed; empty when it did not.
+        idle_at: when the spool was last seen to hold nothing that is not in the log; None when it
+            does, or the last attempt failed.
     """
 
     at: float
@@ -74,6 +79,19 @@ class Status(NamedTuple):
     torn: int
     unreadable: int
     problem: str = ""
+    idle_at: float | None = None
+
+
+def recorded_until(status: Status) -> float | None:
+    """Prediction time up to which everything is in the log; None before the first prediction.
+
+    Time goes on without predictions: an empty spool means that there were none, but for those a
+    server has stamped and not yet appended, for which a minute is left. A recorder that is not
+    running says nothing, so its time stands still.
+    """
+    if status.watermark is None or status.idle_at is None:
+        return status.watermark
+    return max(status.watermark, status.idle_at - UNDER_WAY)
 
 
 def load(path: Path) -> Progress:

@@ -119,11 +119,13 @@ class Recorder:
     def _drain(self) -> Drained:
         if self._progress.intent is not None:
             return self._finish(self._progress.intent)
+        asked = self._clock.timestamp()
         found = inventory(self._root)
         ranges = next_ranges(self._root, found.segments, self._progress.offsets)
         if not ranges:
             self._delete_drained(found)
-            return self._report(self._drained(found), found)
+            drained = self._drained(found)
+            return self._report(drained, found, idle_at=None if drained.lag_bytes else asked)
         self._fault("collected")
         intent = Intent(self._name(ranges), ranges)
         self._save(msgspec.structs.replace(self._progress, intent=intent))
@@ -256,7 +258,9 @@ class Recorder:
             found = inventory(self._root)
             self._report(self._drained(found), found, problem)
 
-    def _report(self, drained: Drained, found: Inventory, problem: str = "") -> Drained:
+    def _report(
+        self, drained: Drained, found: Inventory, problem: str = "", idle_at: float | None = None
+    ) -> Drained:
         for path in set(found.unreadable) - self._told:
             self._told.add(path)
             try:
@@ -274,6 +278,7 @@ class Recorder:
             torn=done.torn,
             unreadable=len(found.unreadable),
             problem=problem,
+            idle_at=idle_at,
         )
         state.save_status(self._folder, status)
         return drained

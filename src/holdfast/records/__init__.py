@@ -21,6 +21,7 @@ from holdfast.records.release import Evidence, Release, ReleaseState, Step, Tran
 from holdfast.records.route import Arm, Route, ServerReport
 from holdfast.records.run import CodeVersion, Metric, Run
 from holdfast.records.signature import ColumnType, Field, Signature
+from holdfast.records.spell import Spell, joined
 from holdfast.records.summary import Bins, ColumnSummary, Reference, Summary
 from holdfast.records.verdict import Check, Outcome, Verdict
 from holdfast.records.version import Version
@@ -31,8 +32,9 @@ __all__ = [
     "Decision", "Event", "Evidence", "Fact", "Field", "Finding", "FindingKind", "Incident", "Job",
     "JobState", "Label", "Metric", "Notification", "NotificationEvent", "NotificationState",
     "Outcome", "PredictionBatch", "Record", "RecordPolicy", "Reference", "Release", "ReleaseState",
-    "Role", "Route", "Run", "ServerReport", "Severity", "Signature", "Step", "Summary",
-    "Transition", "Verdict", "Version", "digest", "notification_id",
+    "Role", "Route", "Run", "ServerReport", "Severity", "Signature", "Spell",
+    "Step", "Summary",
+    "Transition", "Verdict", "Version", "digest", "joined", "notification_id",
 ]  # fmt: skip
 
 learn()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from holdfast.records.base import Record, Time
 from holdfast.records.signature import Field
+from holdfast.records.spell import Spell
 
 
 class DataFile(Record, frozen=True, kw_only=True):
@@ -22,6 +23,8 @@ class DatasetVersion(Record, frozen=True, kw_only=True):
         source: what the spec named as source, for people.
         start: earliest value of the time column.
         end: latest value of the time column.
+        left_out: times whose rows the source had and this has not, since inputs were broken then.
+        sources: names of the files it was read from, where the source is local files.
     """
 
     id: str
@@ -33,6 +36,8 @@ class DatasetVersion(Record, frozen=True, kw_only=True):
     start: Time
     end: Time
     created_at: Time
+    left_out: tuple[Spell, ...] = ()
+    sources: tuple[str, ...] = ()
 
 
 class ColumnContract(Record, frozen=True, kw_only=True):

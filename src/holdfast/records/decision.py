@@ -14,7 +14,7 @@ class Decision(Record, frozen=True, kw_only=True):
 
     Args:
         id: derived from its cause, so that deciding twice is deciding once.
-        trigger: drift, quality, new_data, code, schedule, contract or operator.
+        trigger: drift, quality, new_data, code, schedule, webhook, contract, silence or none.
         findings: ids of the findings.
     """
 

@@ -55,6 +55,11 @@ class Evidence(Record, frozen=True, kw_only=True):
         log_e_worse: log e-value against "the challenger is at most as bad as the champion".
         log_e_fine: log e-value against "the challenger is worse by at least the margin".
         log_e_errors: log e-value against "the challenger fails no more often".
+        latency_pairs: requests answered live by the challenger that were compared with one that
+            the champion answered live in the same time.
+        log_e_slow: log e-value against "the challenger is at most the tolerated factor slower".
+        slice: where the answers differ most beyond what was expected; empty when nowhere.
+        slice_disagreement: mean disagreement there; ``slice_expected`` from the gate.
         breach: how the rows that users send break with those the challenger was trained on.
     """
 
@@ -71,6 +76,11 @@ class Evidence(Record, frozen=True, kw_only=True):
     log_e_errors: float = 0.0
     latency_p99: float | None = None
     breach: str = ""
+    latency_pairs: int = 0
+    log_e_slow: float = 0.0
+    slice: str = ""
+    slice_disagreement: float = 0.0
+    slice_expected: float = 0.0
 
 
 class Release(Record, frozen=True, kw_only=True):
@@ -83,8 +93,13 @@ class Release(Record, frozen=True, kw_only=True):
         step_at: when the present step or state began.
         reason: why it is in this state, in one sentence.
         expected_disagreement: from the gate, on held-out rows.
+        expected_by_slice: the same for values of the gate's slices, such as ``"kind=east"``.
         approvals: who agreed.
-        switched_in: for rollbacks, seconds from the call to every server's confirmation.
+        switched_in: for aborts and rollbacks by hand, seconds from the call to every server's
+            confirmation.
+        last_answer_in: for aborts and rollbacks, seconds from the order to the last answer of the
+            version taken back, by the prediction log; 0 when there was none after the order.
+        notes: what people said when they started, approved, paused or resumed it.
     """
 
     id: str
@@ -99,9 +114,12 @@ class Release(Record, frozen=True, kw_only=True):
     step: int = 0
     reason: str = ""
     expected_disagreement: float = 0.0
+    expected_by_slice: dict[str, float] = {}
     approvals: tuple[str, ...] = ()
     evidence: Evidence = Evidence()
     switched_in: float | None = None
+    last_answer_in: float | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Transition(Record, frozen=True, kw_only=True):

@@ -40,6 +40,7 @@ class Verdict(Record, frozen=True, kw_only=True):
     Args:
         disagreement: mean |difference| of candidate and champion on the held-out rows, in [0, 1];
             the release expects no more of it in production.
+        slice_disagreement: the same for each value of the gate's slices that has enough rows.
     """
 
     id: str
@@ -51,6 +52,7 @@ class Verdict(Record, frozen=True, kw_only=True):
     rows: int
     created_at: Time
     disagreement: float | None = None
+    slice_disagreement: dict[str, float] = {}
 
     @property
     def sentence(self) -> str:

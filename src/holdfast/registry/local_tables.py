@@ -57,6 +57,18 @@ class LocalTables:
             )
             return {alias: int(number) for alias, number in rows}
 
+    def all_aliases(self) -> dict[str, dict[str, int]]:
+        """Version number by alias of every model that has any."""
+        found: dict[str, dict[str, int]] = {}
+        with self._open() as database:
+            rows = database.execute(
+                "SELECT name, alias, version FROM registered_model_aliases"
+                " WHERE workspace = 'default'"
+            )
+            for name, alias, number in rows:
+                found.setdefault(name, {})[alias] = int(number)
+        return found
+
     def set_alias(self, model: str, alias: str, number: int) -> None:
         """Points an alias to a version.
 

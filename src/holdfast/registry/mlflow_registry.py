@@ -225,6 +225,25 @@ class MlflowRegistry:
             return {}
         return {alias: int(number) for alias, number in found.items()}
 
+    def all_aliases(self) -> dict[str, dict[str, int]]:
+        """Version number by alias of every model that has any, in as few calls as can be."""
+        if self._client.empty:
+            return {}
+        if (tables := self._local()) is not None:
+            return tables.all_aliases()
+        found: dict[str, dict[str, int]] = {}
+        token = None
+        with self._client.calls() as client:
+            while True:
+                page = client.search_registered_models(max_results=_PAGE, page_token=token)
+                for model in page:
+                    aliases = {alias: int(number) for alias, number in model.aliases.items()}
+                    if aliases:
+                        found[model.name] = aliases
+                token = page.token
+                if not token:
+                    return found
+
     def set_alias(self, model: str, alias: str, number: int) -> None:
         """Points an alias to a version.
 

@@ -8,8 +8,8 @@ from math import log
 
 from holdfast.spec import Release as Policy
 
-ABORT_TESTS = 3
-"""Errors, disagreement and loss may each stop a release."""
+ABORT_TESTS = 4
+"""Errors, latency, disagreement and loss may each stop a release."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +24,8 @@ class Context:
         labels: whether labels come within the time a step may take; see :func:`labels_in_time`.
         live: the version that answers when no release runs; None when unknown.
         stop: why a decision or a person wants this release taken back; empty when none does.
+        paused: why a person halted the loop of this model; empty when nobody did.
+        frozen: the freeze window that holds now; empty when none does.
         max_latency: longest 99th percentile of the challenger's time, in seconds.
     """
 
@@ -33,18 +35,20 @@ class Context:
     labels: bool = True
     live: int | None = None
     stop: str = ""
+    paused: str = ""
+    frozen: str = ""
     max_latency: float | None = None
 
     @property
     def abort_at(self) -> float:
-        """Log e-value at which one of the three tests stops a release.
+        """Log e-value at which one of the four tests stops a release.
 
-        Each gets a third of alpha. All three are e-processes over the whole release, so the chance
-        that a version as good as the champion is ever stopped is at most alpha, however many steps
-        there are and however often anyone looks.
+        Each gets a quarter of alpha (Bonferroni). All four are e-processes over the whole release,
+        so the chance that a version as good as the champion is ever stopped is at most alpha,
+        however many steps there are and however often anyone looks.
 
         >>> round(Context(alpha=0.05).abort_at, 2)
-        4.09
+        4.38
         """
         return log(ABORT_TESTS / self.alpha)
 

@@ -9,15 +9,16 @@ a label are put in the order in which their labels became known.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from holdfast.records import Evidence
+from holdfast.release.latency import NO_PAIRS, Slower
 from holdfast.spec import Task
-from holdfast.statistics.eprocess import bounded_mean_log_e, paired_log_e
+from holdfast.statistics.eprocess import bounded_mean_log_e, mean_log_e, paired_log_e
 from holdfast.statistics.losses import bounded_loss
 
 Array = npt.NDArray[Any]
@@ -64,6 +65,23 @@ def disagreement(task: Task, new: Array, old: Array, scale: float = 1.0) -> Floa
     return np.clip(gap, 0.0, 1.0)
 
 
+def disagreement_by_slice(
+    gap: Floats, slices: Mapping[str, Array], fewest: int = 100
+) -> dict[str, float]:
+    """The mean of :func:`disagreement` for each value of some columns that has enough rows.
+
+    >>> disagreement_by_slice(np.array([0.1, 0.3, 0.9]), {"kind": ["a", "a", "b"]}, fewest=2)
+    {'kind=a': 0.2}
+    """
+    found = {}
+    for column, values in slices.items():
+        texts = np.asarray(values).astype(str)
+        names, counts = np.unique(texts, return_counts=True)
+        for name in names[counts >= fewest]:
+            found[f"{column}={name}"] = float(gap[texts == name].mean())
+    return found
+
+
 def compare(
     *,
     task: Task,
@@ -78,6 +96,10 @@ def compare(
     labelled: Array | None = None,
     label_at: Array | None = None,
     seconds_new: Array | None = None,
+    request: Array | None = None,
+    slices: Mapping[str, Array] | None = None,
+    expected_by_slice: Mapping[str, float] | None = None,
+    late: Slower = NO_PAIRS,
     classes: Sequence[bool | int | str] = (),
     positive: bool | int | str = 1,
     scale: float = 1.0,
@@ -98,6 +120,11 @@ def compare(
         labelled: (n,) True where ``truth`` is known; by default where it is not None or NaN.
         label_at: (n,) when labels became known, seconds; by default in the order of the rows.
         seconds_new: (n,) time the challenger took.
+        request: (n,) number of the request that each row came in, growing; each row its own by
+            default. The rows of a request fail together, so that they are one failure.
+        slices: column → (n,) its values.
+        expected_by_slice: mean disagreement the gate measured, by ``column=value``.
+        late: what :func:`slower` says of the requests that were answered.
         classes: class labels, for multiclass.
         positive: label of the positive class, for binary.
         scale: regression: the error that counts as loss 1, in the unit of the label.
@@ -113,28 +140,83 @@ def compare(
     both = ~failed_new & ~failed_old
     new, old = np.asarray(score_new)[both], np.asarray(score_old)[both]
     gap = disagreement(task, new, old, scale)
-    worse = _loss_difference(
-        _labelled(both, truth, labelled, label_at),
-        task,
-        truth,
-        (score_new, score_old),
-        {"classes": classes, "positive": positive, "scale": scale},
-    )
-    failures = failed_new.astype(float) - failed_old.astype(float)
+    rows = _labelled(both, truth, labelled, label_at)
+    how = {"classes": classes, "positive": positive, "scale": scale}
+    worse = _loss_difference(rows, task, truth, (score_new, score_old), how)
+    failures = _by_request(failed_new.astype(float) - failed_old.astype(float), request)
+    apart = _apart(gap, both, expected, slices or {}, expected_by_slice or {})
     return Evidence(
         pairs=int(both.sum()),
         errors=int(failed_new.sum()),
         champion_errors=int(failed_old.sum()),
         disagreement=_mean(gap),
         expected=expected,
-        log_e_disagree=_last(bounded_mean_log_e(gap, tolerated_disagreement(expected))),
-        labelled=len(worse),
-        loss_difference=_mean(worse),
-        log_e_worse=_last(paired_log_e(worse, tolerance, "greater")),
-        log_e_fine=_last(paired_log_e(worse, margin, "less")),
+        **apart.fields(),
+        **_loss(worse, tolerance, margin),
         log_e_errors=_last(paired_log_e(failures, 0.0, "greater")),
         latency_p99=_p99(seconds_new, ~failed_new),
+        latency_pairs=late.pairs,
+        log_e_slow=late.log_e,
     )
+
+
+def _loss(worse: Floats, tolerance: float, margin: float) -> dict[str, Any]:
+    """The fields of the evidence that labels decide."""
+    return {
+        "labelled": len(worse),
+        "loss_difference": _mean(worse),
+        "log_e_worse": _last(paired_log_e(worse, tolerance, "greater")),
+        "log_e_fine": _last(paired_log_e(worse, margin, "less")),
+    }
+
+
+class _Apart(NamedTuple):
+    """Disagreement over all rows and by slice; the slice that speaks loudest, if any speaks."""
+
+    log_e: float
+    slice: str = ""
+    seen: float = 0.0
+    expected: float = 0.0
+
+    def fields(self) -> dict[str, Any]:
+        """As the evidence names them."""
+        names = ("log_e_disagree", "slice", "slice_disagreement", "slice_expected")
+        return dict(zip(names, self, strict=True))
+
+
+def _apart(
+    gap: Floats,
+    both: Mask,
+    expected: float,
+    slices: Mapping[str, Array],
+    expected_by_slice: Mapping[str, float],
+) -> _Apart:
+    """One test of "nowhere more than tolerated": half of the capital bets on all rows, the other
+    half in equal parts on the slices. The sum is an e-process, so that any number of slices costs
+    no false alarm; only the capital of each is smaller.
+    """
+    whole = _last(bounded_mean_log_e(gap, tolerated_disagreement(expected)))
+    found = []
+    for name, usual in expected_by_slice.items():
+        column, _, value = name.partition("=")
+        if column in slices:
+            here = gap[np.asarray(slices[column])[both].astype(str) == value]
+            log_e = _last(bounded_mean_log_e(here, tolerated_disagreement(usual)))
+            found.append(_Apart(log_e, name, _mean(here), usual))
+    if not found:
+        return _Apart(whole)
+    parts = mean_log_e(np.array([[one.log_e] for one in found]))
+    joined = _last(mean_log_e(np.stack([np.array([whole]), parts])))
+    loudest = max(found)
+    return loudest._replace(log_e=joined) if loudest.log_e > 0 else _Apart(joined)
+
+
+def _by_request(values: Floats, request: Array | None) -> Floats:
+    """The mean of each request, in their order."""
+    if request is None or not len(values):
+        return values
+    _, first, counts = np.unique(np.asarray(request), return_index=True, return_counts=True)
+    return np.asarray(np.add.reduceat(values, first) / counts, dtype=np.float64)
 
 
 def _labelled(

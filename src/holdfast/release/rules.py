@@ -3,11 +3,12 @@
 The first rule that answers decides: with a transition, or by holding the release where it is. What
 could stop a release stands before what could advance it.
 
-Labels come late. The steps before the last go by errors and disagreement alone; only the last,
-after which everybody gets the new version, waits for labels. Where labels take longer than a step
-may (``Context.labels`` is False), the last step goes by errors and disagreement too and says so;
-the version then is judged by its labels while it is watched. Thin traffic never passes: a step
-that has not seen enough in ``max_step`` ends the release as inconclusive.
+Labels come late. The steps before the last go by errors, latency and disagreement alone; only the
+last, after which everybody gets the new version, waits for labels. Where labels take longer than a
+step may (``Context.labels`` is False), the last step goes by those too and says so; the version
+then is judged by its labels while it is watched. Thin traffic never passes: a step that has not
+seen enough in ``max_step`` ends the release as inconclusive, or is held where it is with
+``on_inconclusive = "hold"``.
 """
 
 from __future__ import annotations
@@ -117,7 +118,22 @@ def disagreeing(case: Case) -> Verb | None:
     if e.log_e_disagree < case.context.abort_at:
         return None
     seen = f"differs from version {case.release.previous} by {e.disagreement:.3f} on average"
-    return _stop(case, f"{seen}, where the gate saw {e.expected:.3f}")
+    seen = f"{seen}, where the gate saw {e.expected:.3f}"
+    if e.slice:
+        there = f"{e.slice_disagreement:.3f} instead of {e.slice_expected:.3f}"
+        seen = f"{seen}; most where {e.slice}: {there}"
+    return _stop(case, seen)
+
+
+def slow(case: Case) -> Verb | None:
+    """It answers later than the champion at the same time, by more than the tolerated factor."""
+    e = case.evidence
+    if e.log_e_slow < case.context.abort_at:
+        return None
+    seen = (
+        f"is slower than version {case.release.previous} by more than {case.policy.slower:g} times"
+    )
+    return _stop(case, f"{seen} on {e.latency_pairs} requests of the same time")
 
 
 def worse(case: Case) -> Verb | None:
@@ -134,18 +150,29 @@ def unlike(case: Case) -> Verb | None:
     return _stop(case, case.evidence.breach) if case.evidence.breach else None
 
 
+def held(case: Case) -> Verb | None:
+    """Nothing goes forward while a person has paused the model or a freeze window holds.
+
+    A freeze is no reason to wait longer for evidence: a step that lacks it still times out.
+    """
+    if case.context.paused:
+        return Verb(None, f"paused: {case.context.paused}")
+    waits = case.release.state == S.PENDING or not _lacking(case)
+    if case.context.frozen and waits:
+        return Verb(None, f"ready, but nothing goes forward in '{case.context.frozen}'")
+    return None
+
+
 def advance(case: Case) -> Verb | None:
     """The step has shown what it must; the next one, or live."""
-    release, lack = case.release, _lack(case)
+    release, lack = case.release, _lacking(case)
     last = release.step == len(release.plan) - 1
-    if not lack and last:
-        lack = _lack_at_last(case)
     if lack:
-        timed_out = case.now - release.step_at > case.policy.max_step
-        longest = format_duration(case.policy.max_step)
-        return (
-            Verb(S.INCONCLUSIVE, f"after {longest} still {lack}") if timed_out else Verb(None, lack)
-        )
+        if case.now - release.step_at <= case.policy.max_step:
+            return Verb(None, lack)
+        late = f"after {format_duration(case.policy.max_step)} still {lack}"
+        holds = case.policy.on_inconclusive == "hold"
+        return Verb(None, f"inconclusive, held: {late}") if holds else Verb(S.INCONCLUSIVE, late)
     if not last:
         return _enter(release, release.step + 1, f"{case.context.step_pairs} pairs agree")
     if case.context.labels:
@@ -167,11 +194,13 @@ RULES: tuple[Rule, ...] = (
     Rule("stopped", _BEFORE_LIVE, stopped),
     Rule("rolled_back", (S.WATCHED,), rolled_back),
     Rule("approval", (S.PENDING,), approval),
-    Rule("start", (S.PENDING,), start),
     Rule("unlike", _RUNNING, unlike),
     Rule("failing", _RUNNING, failing),
+    Rule("slow", _RUNNING, slow),
     Rule("disagreeing", _RUNNING, disagreeing),
     Rule("worse", (*_RUNNING, S.WATCHED), worse),
+    Rule("held", _BEFORE_LIVE, held),
+    Rule("start", (S.PENDING,), start),
     Rule("advance", _RUNNING, advance),
     Rule("watch_over", (S.WATCHED,), watch_over),
 )
@@ -219,14 +248,25 @@ def _enter(release: Release, step: int, why: str) -> Verb:
     entered = release.plan[step]
     if entered.kind == "shadow":
         return Verb(S.SHADOW, f"{why}; in shadow of version {release.previous}", step)
+    if entered.weight == 1.0:
+        beside = f"version {release.previous} scores every row beside it"
+        return Verb(S.CANARY, f"{why}; answers all the traffic, {beside}", step)
     return Verb(S.CANARY, f"{why}; answers {entered.weight:.0%} of the traffic", step)
 
 
 def _stop(case: Case, reason: str) -> Verb | None:
     """Takes it off the traffic; while watched, only if there is something to go back to."""
-    if case.release.state != S.WATCHED:
-        return Verb(S.ABORTED, reason)
+    release = case.release
+    if release.state != S.WATCHED:
+        answers_all = release.state == S.CANARY and release.plan[release.step].weight == 1.0
+        return Verb(S.ROLLED_BACK if answers_all else S.ABORTED, reason)
     return Verb(S.ROLLED_BACK, reason) if case.release.previous is not None else None
+
+
+def _lacking(case: Case) -> str:
+    """What the present step still lacks; empty when it has shown all that it must."""
+    last = case.release.step == len(case.release.plan) - 1
+    return _lack(case) or (_lack_at_last(case) if last else "")
 
 
 def _lack(case: Case) -> str:
@@ -236,6 +276,8 @@ def _lack(case: Case) -> str:
         return f"{context.step_pairs} of {context.minimum} pairs"
     if e.log_e_errors >= context.doubt_at:
         return f"in doubt: {e.errors} failures against {e.champion_errors}"
+    if e.log_e_slow >= context.doubt_at:
+        return f"in doubt: slower on {e.latency_pairs} requests of the same time"
     if e.log_e_disagree >= context.doubt_at:
         return f"in doubt: differs by {e.disagreement:.3f} where {e.expected:.3f} was expected"
     if e.log_e_worse >= context.doubt_at:

@@ -14,7 +14,7 @@ S = ReleaseState
 EDGES: dict[ReleaseState, frozenset[ReleaseState]] = {
     S.PENDING: frozenset({S.SHADOW, S.CANARY, S.WATCHED, S.ABORTED}),
     S.SHADOW: frozenset({S.SHADOW, S.CANARY, S.WATCHED, S.ABORTED, S.INCONCLUSIVE}),
-    S.CANARY: frozenset({S.SHADOW, S.CANARY, S.WATCHED, S.ABORTED, S.INCONCLUSIVE}),
+    S.CANARY: frozenset({S.SHADOW, S.CANARY, S.WATCHED, S.ABORTED, S.INCONCLUSIVE, S.ROLLED_BACK}),
     S.WATCHED: frozenset({S.PROMOTED, S.ROLLED_BACK, S.SUPERSEDED}),
     S.PROMOTED: frozenset(),
     S.ABORTED: frozenset(),

@@ -1,6 +1,8 @@
 """``holdfast.toml`` as frozen types."""
 
+from holdfast.spec.amount import Amount, parse_amount
 from holdfast.spec.parse import FILE_NAME, load_spec, parse_spec
+from holdfast.spec.schedule import last_due
 from holdfast.spec.types import (
     Data,
     Fairness,
@@ -21,8 +23,8 @@ from holdfast.spec.types import (
 from holdfast.spec.units import format_duration, parse_duration, parse_size
 
 __all__ = [
-    "FILE_NAME", "Data", "Fairness", "FairnessMeasure", "Gate", "Model", "Monitor", "Notify",
-    "Recording", "Release", "Retrain", "Section", "Serve", "Spec", "Task", "Topic",
-    "format_duration", "load_spec",
+    "FILE_NAME", "Amount", "Data", "Fairness", "FairnessMeasure", "Gate", "Model", "Monitor",
+    "Notify", "Recording", "Release", "Retrain", "Section", "Serve", "Spec", "Task", "Topic",
+    "format_duration", "last_due", "load_spec", "parse_amount",
     "parse_duration", "parse_size", "parse_spec",
 ]  # fmt: skip

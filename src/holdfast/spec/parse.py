@@ -6,13 +6,17 @@ import difflib
 import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 import msgspec
 
 from holdfast.errors import SpecError
+from holdfast.spec.amount import parse_amount
 from holdfast.spec.channels import channel_faults
+from holdfast.spec.freeze import parse_window
+from holdfast.spec.schedule import check_schedule, zone_of
 from holdfast.spec.types import Section, Spec
 from holdfast.spec.units import parse_duration, parse_size
 
@@ -71,7 +75,7 @@ def parse_spec(text: str, file: Path = Path(FILE_NAME)) -> Spec:
 
 def _check(raw: Mapping[str, Any], kind: type[Section], path: str, file: Path) -> None:
     """Refuses keys that do not exist, naming the nearest that does."""
-    hints = get_type_hints(kind)
+    hints = _hints(kind)
     known = [name for name in hints if not (kind is Spec and name == "root")]
     for key, value in raw.items():
         where = f"{path}.{key}" if path else key
@@ -101,12 +105,18 @@ def _tables(hint: Any, value: Any, where: str) -> Iterator[tuple[type[Section], 
         yield inner, None, f"{where}[0]"
 
 
+@cache
+def _hints(kind: type[Section]) -> dict[str, Any]:
+    """Types by key; to evaluate them anew for each of hundreds of models takes seconds."""
+    return get_type_hints(kind)
+
+
 def _durations(raw: Mapping[str, Any], kind: type[Section], path: str, file: Path) -> Any:
     """Copies the tables with durations parsed and sizes checked."""
     result: dict[str, Any] = {}
     for key, value in raw.items():
         where = f"{path}.{key}" if path else key
-        hint = get_type_hints(kind)[key]
+        hint = _hints(kind)[key]
         try:
             tables = [
                 _durations(table, inner, place, file)
@@ -211,8 +221,45 @@ def _fairness_faults(spec: Spec) -> Iterator[Fault]:
 def _policy_faults(spec: Spec) -> Iterator[Fault]:
     if list(spec.release.steps) != sorted(set(spec.release.steps)):
         yield "release.steps", "the shares must grow", "Write them like [0.05, 0.25, 0.5]."
-    if "schedule" in spec.retrain.on and spec.retrain.schedule is None:
+    for text in spec.release.freeze:
+        try:
+            parse_window(text)
+        except ValueError as error:
+            fix = "Write it like 'fri 16:00 - mon 08:00 Europe/Berlin'."
+            yield "release.freeze", f"{error}", fix
+    yield from _retrain_faults(spec)
+
+
+def _retrain_faults(spec: Spec) -> Iterator[Fault]:
+    policy = spec.retrain
+    if "schedule" in policy.on and policy.schedule is None:
         yield "retrain.schedule", "on has 'schedule' but none is given", "Add a cron line."
+    try:
+        zone_of(policy.timezone)
+    except ValueError as error:
+        yield "retrain.timezone", f"{error}", "Write a name of the IANA time zone database."
+    if policy.schedule is not None:
+        try:
+            check_schedule(policy.schedule)
+        except ValueError as error:
+            yield "retrain.schedule", f"{error}", "Write it like '0 3 * * 1': Mondays at three."
+    try:
+        amount = parse_amount(policy.new_data)
+    except ValueError as error:
+        yield "retrain.new_data", f"{error}", "Write a share, rows, or files."
+    else:
+        if amount.unit == "files" and not is_glob(spec.data.source):
+            fix = "Count rows, or a share of them."
+            yield "retrain.new_data", "only a source of local files can be counted in files", fix
+
+
+def is_glob(source: str) -> bool:
+    """Whether a source names files of this machine.
+
+    >>> is_glob("rows/*.parquet"), is_glob("delays:load"), is_glob("s3://b/*.parquet")
+    (True, False, False)
+    """
+    return ":" not in source
 
 
 def _recording_faults(spec: Spec) -> Iterator[Fault]:

@@ -13,13 +13,13 @@ import msgspec
 from msgspec import Meta
 
 Task = Literal["binary", "multiclass", "regression"]
-Strategy = Literal["direct", "shadow", "canary"]
+Strategy = Literal["direct", "shadow", "canary", "blue_green"]
 Approval = Literal["none", "one", "two"]
-Trigger = Literal["drift", "new_data", "code", "schedule"]
 Topic = Literal["page", "alert", "approval", "release"]
 FairnessMeasure = Literal[
     "selection_rate", "true_positive_rate", "false_positive_rate", "accuracy", "loss"
 ]
+Trigger = Literal["drift", "new_data", "code", "schedule", "webhook"]
 
 Fraction = Annotated[float, Meta(gt=0, lt=1)]
 NonNegative = Annotated[float, Meta(ge=0)]
@@ -54,6 +54,10 @@ class Model(Section, frozen=True, kw_only=True):
     ] = ""
     timeout: Annotated[timedelta, about("longest a training may take")] = timedelta(hours=1)
     memory: Annotated[str, about("most memory a training may take, such as 4GiB")] = "8GiB"
+    code: Annotated[
+        tuple[str, ...],
+        about("globs of further files that are training code, such as queries/*.sql"),
+    ] = ()
 
 
 class Data(Section, frozen=True, kw_only=True):
@@ -139,7 +143,7 @@ class Gate(Section, frozen=True, kw_only=True):
 class Release(Section, frozen=True, kw_only=True):
     """``[release]``: how a version that passed goes live."""
 
-    strategy: Annotated[Strategy, about("direct, shadow or canary")] = "canary"
+    strategy: Annotated[Strategy, about("direct, shadow, canary or blue_green")] = "canary"
     steps: Annotated[
         tuple[Fraction, ...], about("share of traffic at each canary step, growing")
     ] = (0.05, 0.25, 0.5)
@@ -150,9 +154,25 @@ class Release(Section, frozen=True, kw_only=True):
     automatic: Annotated[
         bool, about("release a version that the loop retrained as soon as it passes")
     ] = True
+    alias_moves: Annotated[
+        Literal["obey", "revert"],
+        about("what to do when somebody moves the alias champion with plain MLflow"),
+    ] = "obey"
     max_step: Annotated[timedelta, about("longest a step may wait for evidence")] = timedelta(
         days=3
     )
+    on_inconclusive: Annotated[
+        Literal["abort", "hold"],
+        about("what then: the champion takes all traffic again, or the step waits on"),
+    ] = "abort"
+    slower: Annotated[
+        Annotated[float, Meta(ge=1)],
+        about("how many times the champion's latency a version may take without being stopped"),
+    ] = 1.5
+    freeze: Annotated[
+        tuple[str, ...],
+        about("when nothing goes forward, such as 'fri 16:00 - mon 08:00 Europe/Berlin'"),
+    ] = ()
 
 
 class Monitor(Section, frozen=True, kw_only=True):
@@ -175,7 +195,14 @@ class Retrain(Section, frozen=True, kw_only=True):
     """``[retrain]``: when the loop trains again, and how often at most."""
 
     on: Annotated[tuple[Trigger, ...], about("what may trigger it")] = ("drift",)
-    schedule: Annotated[str | None, about("cron expression in UTC, with on = schedule")] = None
+    schedule: Annotated[str | None, about("cron expression of five fields, with on = schedule")] = (
+        None
+    )
+    timezone: Annotated[str, about("IANA zone in which the schedule is meant")] = "UTC"
+    new_data: Annotated[
+        str,
+        about("with on = new_data, how much is enough: 20% or 5000 rows of labels, or 1 file"),
+    ] = "20%"
     cooldown: Annotated[timedelta, about("shortest time between two retrainings")] = timedelta(
         days=1
     )

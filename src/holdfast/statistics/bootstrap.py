@@ -17,8 +17,9 @@ that prepared metrics are evaluated under weights and nothing is copied or sorte
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
@@ -99,15 +100,67 @@ def interval(
     >>> interval("accuracy", "binary", rows % 2, np.where(rows < 80, rows % 2, 0.6), seed=1).value
     0.9
     """
-    ready = prepare(name, task, truth, score, classes=classes, positive=positive)
-    n = len(truth)
-    drawn = resample((ready,), n, seed=seed, resamples=resamples)[:, 0]
-    value = ready(np.ones(n))
-    alpha = (1.0 - level) / 2.0
-    reach = _reach(name, task, truth, score, classes, positive, alpha)
-    low, high, _ = _bounds(value, drawn, alpha, reach)
-    best = 0.0 if name.startswith("neg_") else 1.0
-    return Metric(name=name, value=value, low=low, high=min(high, best), level=level, n=n)
+    return intervals(
+        (name,), task, truth, score, classes=classes, positive=positive, seed=seed,
+        resamples=resamples, level=level,
+    )[0]  # fmt: skip
+
+
+def intervals(
+    names: Sequence[str],
+    task: Task,
+    truth: Array,
+    score: Array,
+    *,
+    classes: Sequence[Label] = (),
+    positive: Label = 1,
+    seed: int,
+    resamples: int = 500,
+    level: float = 0.95,
+    leave_out: Collection[str] = (),
+) -> tuple[Metric, ...]:
+    """Several metrics of the same rows, each as :func:`interval` gives it, from the same draws.
+
+    Args:
+        names: scikit-learn's scorer names.
+        task: what is predicted.
+        truth: as for :func:`interval`.
+        score: likewise.
+        classes: likewise.
+        positive: likewise.
+        seed: likewise.
+        resamples: likewise.
+        level: likewise.
+        leave_out: codes of errors on which a metric is left out instead.
+
+    Raises:
+        SpecError: as :func:`interval`.
+        DataError: as :func:`interval`, unless its code is one of ``leave_out``.
+    """
+    ready: dict[str, Weighted] = {}
+    for name in names:
+        with _leaving_out(leave_out):
+            ready[name] = prepare(name, task, truth, score, classes=classes, positive=positive)
+    n, alpha = len(truth), (1.0 - level) / 2.0
+    drawn = resample(tuple(ready.values()), n, seed=seed, resamples=resamples)
+    measured = []
+    for place, (name, one) in enumerate(ready.items()):
+        with _leaving_out(leave_out):
+            value = one(np.ones(n))
+            reach = _reach(name, task, truth, score, classes, positive, alpha)
+            low, high, _ = _bounds(value, drawn[:, place], alpha, reach)
+            high = min(high, 0.0 if name.startswith("neg_") else 1.0)
+            measured.append(Metric(name=name, value=value, low=low, high=high, level=level, n=n))
+    return tuple(measured)
+
+
+@contextlib.contextmanager
+def _leaving_out(codes: Collection[str]) -> Iterator[None]:
+    try:
+        yield
+    except DataError as error:
+        if error.code not in codes:
+            raise
 
 
 def paired_difference(

@@ -242,6 +242,15 @@ def _log_factors(x: ArrayLike, mu0: float, lambdas: ArrayLike | None) -> Floats:
     return np.log1p(grid[:, None] * (values - mu0)[None, :])
 
 
+def mean_log_e(processes: ArrayLike) -> Floats:
+    """(k, n) → (n,): the average of k e-processes on the same rows, which is an e-process again.
+
+    It needs no correction for k: under the hypotheses of all of them it exceeds 1/α with
+    probability at most α.
+    """
+    return _log_mean(np.asarray(processes, dtype=np.float64))
+
+
 def _log_mean(logs: Floats) -> Floats:
     """(k, n) → (n,): the log of the average of k processes."""
     if not logs.shape[1]:

@@ -45,7 +45,13 @@ HEAD = "0002"  # the newest migration
 VERSION_TABLE = "holdfast_schema"
 _VERSION: Select[str] = select(column("version_num")).select_from(table(VERSION_TABLE))
 _WRITES = "holdfast_writes"
-_ONE_WRITER = text("SELECT pg_advisory_xact_lock(hashtextextended(:name || current_schema(), 0))")
+# A writer that was cut off or stopped in the middle of a transaction would hold the lock as long
+# as its connection lives; nobody could take over from it.
+IDLE_SECONDS = 3
+_ONE_WRITER = text(
+    f"SELECT set_config('idle_in_transaction_session_timeout', '{IDLE_SECONDS}s', true),"
+    " pg_advisory_xact_lock(hashtextextended(:name || current_schema(), 0))"
+)
 
 
 class Database:

@@ -94,6 +94,14 @@ class Events:
             query = query.where(events.c.seq < before)
         return several(tx, Event, query)
 
+    def models_since(self, tx: Connection, seq: int) -> tuple[int, frozenset[str]]:
+        """The number of the last event, and the models of those after number ``seq``."""
+        last = tx.execute(select(event_head.c.seq)).scalar_one_or_none() or 0
+        if last <= seq:
+            return last, frozenset()
+        names = tx.execute(select(events.c.model).where(events.c.seq > seq).distinct()).scalars()
+        return last, frozenset(names)
+
     def export_jsonl(self, tx: Connection) -> Iterator[bytes]:
         """All events, oldest first, one line each."""
         for row in _oldest_first(tx):

@@ -77,6 +77,13 @@ class Leases:
             return None
         return Lease(row.owner, int(row.token), row.expires_at)
 
+    def last(self, tx: Connection, name: str) -> Lease | None:
+        """Who holds it, or held it until it expired; None when it was given back."""
+        row = tx.execute(select(leases).where(leases.c.name == name)).first()
+        if row is None or row.owner is None:
+            return None
+        return Lease(row.owner, int(row.token), row.expires_at)
+
     def check(self, tx: Connection, name: str, token: int, now: datetime) -> None:
         """Makes sure that the token still holds, in the transaction that is to rely on it.
 

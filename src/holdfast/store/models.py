@@ -22,7 +22,9 @@ class ModelEntry(Record, frozen=True, kw_only=True):
         root: folder of its project.
         text: its ``holdfast.toml``, as it was when it was added or last changed.
         paused: whether the loop leaves it alone.
+        note: why it is paused.
         champion: version to which the alias ``champion`` pointed when it was last looked at.
+        moving: version to which it is being moved.
     """
 
     name: str
@@ -30,7 +32,9 @@ class ModelEntry(Record, frozen=True, kw_only=True):
     text: str
     added_at: Time
     paused: bool = False
+    note: str = ""
     champion: int | None = None
+    moving: int | None = None
 
     def spec(self) -> Spec:
         """The spec.
@@ -41,6 +45,13 @@ class ModelEntry(Record, frozen=True, kw_only=True):
         return parse_spec(self.text, Path(self.root) / FILE_NAME)
 
 
+class _Root(msgspec.Struct):
+    root: str
+
+
+_ROOT = msgspec.json.Decoder(_Root)
+
+
 class Models:
     """The models this installation looks after."""
 
@@ -48,13 +59,15 @@ class Models:
         """Adds a model, or changes its spec."""
         put(tx, models, entry, name=entry.name)
 
-    def pause(self, tx: Connection, name: str, *, paused: bool = True) -> ModelEntry:
+    def pause(
+        self, tx: Connection, name: str, *, paused: bool = True, note: str = ""
+    ) -> ModelEntry:
         """Tells the loop to leave a model alone, or to look after it again.
 
         Raises:
             NotFoundError: when there is none of that name.
         """
-        entry = msgspec.structs.replace(self.get(tx, name), paused=paused)
+        entry = msgspec.structs.replace(self.get(tx, name), paused=paused, note=note)
         self.save(tx, entry)
         return entry
 
@@ -74,6 +87,11 @@ class Models:
                 "model.unknown", f"there is no model '{name}'", "See 'holdfast status'."
             )
         return entry
+
+    def roots(self, tx: Connection) -> dict[str, str]:
+        """The project folder of each model, by name."""
+        rows = tx.execute(select(models.c.name, models.c.record).order_by(models.c.name))
+        return {row.name: _ROOT.decode(row.record).root for row in rows}
 
     def list(self, tx: Connection) -> tuple[ModelEntry, ...]:
         """All of them, by name."""

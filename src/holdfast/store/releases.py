@@ -71,6 +71,11 @@ class Releases:
             query = query.where(releases.c.model == model)
         return several(tx, Release, query.order_by(releases.c.started_at, releases.c.id))
 
+    def states(self, tx: Connection) -> tuple[tuple[str, ReleaseState], ...]:
+        """Model and state of all that have not ended."""
+        query = select(releases.c.model, releases.c.state).where(releases.c.state.in_(_ACTIVE))
+        return tuple((row.model, ReleaseState(row.state)) for row in tx.execute(query))
+
     def list(self, tx: Connection, model: str, limit: int = 100) -> tuple[Release, ...]:
         """Newest first."""
         query = select(releases.c.record).where(releases.c.model == model).limit(limit)

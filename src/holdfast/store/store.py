@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 from sqlalchemy import Connection
 
+from holdfast.ports import faults
 from holdfast.store.database import Database
 from holdfast.store.datasets import Datasets
 from holdfast.store.decisions import Decisions
@@ -35,8 +37,11 @@ class Store:
             store.events.append(tx, now, "route.changed", route.model, actor, route.to_dict())
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(
+        self, database: Database, guard: Callable[[Connection], None] | None = None
+    ) -> None:
         self.database = database
+        self._guard = guard
         self.models = Models()
         self.datasets = Datasets()
         self.versions = Versions()
@@ -53,9 +58,27 @@ class Store:
         self.notifications = Notifications()
         self.leases = Leases()
 
-    def begin(self) -> AbstractContextManager[Connection]:
-        """A write transaction; see :meth:`Database.begin`."""
-        return self.database.begin()
+    @contextmanager
+    def begin(self, step: str = "") -> Iterator[Connection]:
+        """A write transaction; see :meth:`Database.begin`.
+
+        Args:
+            step: its name as a fault point, see :mod:`holdfast.ports.faults`.
+        """
+        with self.database.begin() as tx:
+            if self._guard is not None:
+                self._guard(tx)
+            yield tx
+            faults.reach(step, "before")
+        faults.reach(step, "after")
+
+    def guarded(self, guard: Callable[[Connection], None]) -> Store:
+        """The same store, each of whose write transactions begins with a check.
+
+        Args:
+            guard: raises when the transaction must not go on.
+        """
+        return Store(self.database, guard)
 
     def read(self) -> AbstractContextManager[Connection]:
         """A read-only transaction; see :meth:`Database.read`."""

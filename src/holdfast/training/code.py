@@ -3,59 +3,71 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
-from holdfast.records import CodeVersion
-from holdfast.spec import FILE_NAME
+import msgspec
 
-_SKIPPED = {"__pycache__", "node_modules", "site-packages"}
+from holdfast.records import CodeVersion
+from holdfast.spec import FILE_NAME, Spec
+from holdfast.training.imports import files_of
+
 _GIT_SECONDS = 20
 
 
-def code_version(root: Path) -> CodeVersion:
-    """The git commit of a project when it has one, and a digest of its code files.
+def code_version(spec: Spec) -> CodeVersion:
+    """The git commit of a project when it has one, and a digest of its training code.
 
-    The digest covers the path and content of every ``*.py`` below ``root`` and of
-    ``holdfast.toml``, but not of hidden folders and virtual environments.
+    The digest covers path and content of the files that the callables of ``[model] train`` and
+    ``[data] source`` are in, of what these import from the project, and of ``[model] code``; and
+    of ``holdfast.toml`` what a training can tell: ``[data]``, task, callable, window, redaction. A
+    README, a test, a notebook or a threshold of the monitor makes no new code.
 
     Args:
-        root: the project's folder.
+        spec: the project.
 
     Returns:
         ``dirty`` is True when such a file differs from the commit.
     """
-    state = hashlib.sha256()
-    for path in _files(root):
-        state.update(path.relative_to(root).as_posix().encode() + b"\0")
+    files = code_files(spec)
+    state = hashlib.sha256(_settings(spec))
+    for path in files:
+        state.update(path.relative_to(spec.root).as_posix().encode() + b"\0")
         state.update(hashlib.sha256(path.read_bytes()).digest())
-    commit = _git(root, "rev-parse", "--verify", "HEAD")
-    changes = None
-    if commit is not None:
-        what = ("--untracked-files=all", "--", ":(glob)**/*.py", FILE_NAME)
-        changes = _git(root, "status", "--porcelain", *what)
+    commit = _git(spec.root, "rev-parse", "--verify", "HEAD")
     return CodeVersion(
-        digest="sha256:" + state.hexdigest(), commit=commit or None, dirty=bool(changes)
+        digest="sha256:" + state.hexdigest(),
+        commit=commit or None,
+        dirty=bool(commit is not None and _changed(spec.root, files)),
     )
 
 
-def _files(root: Path) -> Iterator[Path]:
-    found = []
-    for folder, below, names in os.walk(root):
-        below[:] = [name for name in below if not _skipped(Path(folder, name))]
-        found += [Path(folder, name) for name in names if name.endswith(".py")]
-    spec = root / FILE_NAME
-    if spec.is_file():
-        found.append(spec)
-    yield from sorted(path for path in found if path.is_file())
+def code_files(spec: Spec) -> tuple[Path, ...]:
+    """The files of the project that a training uses, sorted."""
+    targets = [spec.model.train]
+    module, _, name = spec.data.source.partition(":")
+    if name.isidentifier():
+        targets.append(f"{module}:{name}")
+    found = set(files_of([target.partition(":")[0] for target in targets], spec.root))
+    for pattern in spec.model.code:
+        found |= {path for path in spec.root.glob(pattern) if path.is_file()}
+    return tuple(sorted(found))
 
 
-def _skipped(folder: Path) -> bool:
-    return (
-        folder.name.startswith(".") or folder.name in _SKIPPED or (folder / "pyvenv.cfg").exists()
-    )
+def _settings(spec: Spec) -> bytes:
+    model = spec.model
+    used = [
+        model.task, model.train, model.positive, model.frame, spec.data, spec.retrain.window,
+        sorted(spec.record.redact.items()),
+    ]  # fmt: skip
+    return msgspec.json.encode(used, order="sorted")
+
+
+def _changed(root: Path, files: Sequence[Path]) -> str | None:
+    """What of the code differs from the commit, as git says it."""
+    names = [f":(literal){path.relative_to(root).as_posix()}" for path in files]
+    return _git(root, "status", "--porcelain", "--untracked-files=all", "--", FILE_NAME, *names)
 
 
 def _git(root: Path, *arguments: str) -> str | None:

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from holdfast.errors import DataError
 from holdfast.records import Metric
 from holdfast.spec import Task
-from holdfast.statistics.bootstrap import interval
+from holdfast.statistics.bootstrap import intervals
 
 _DEFAULTS: dict[Task, tuple[str, ...]] = {
     "binary": ("roc_auc", "average_precision", "neg_log_loss", "neg_brier_score", "accuracy"),
@@ -64,22 +63,14 @@ def evaluate(
         SpecError: when a metric does not exist or is not for the task.
         DataError: when labels or scores are no good.
     """
-    measured = []
-    for name in metrics:
-        try:
-            metric = interval(
-                name,
-                task,
-                np.asarray(truth),
-                np.asarray(score),
-                classes=classes,
-                positive=positive,
-                seed=seed,
-                resamples=resamples,
-            )
-        except DataError as error:
-            if error.code not in _UNDEFINED:
-                raise
-        else:
-            measured.append(metric)
-    return tuple(measured)
+    return intervals(
+        metrics,
+        task,
+        np.asarray(truth),
+        np.asarray(score),
+        classes=classes,
+        positive=positive,
+        seed=seed,
+        resamples=resamples,
+        leave_out=_UNDEFINED,
+    )
