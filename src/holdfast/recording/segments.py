@@ -22,6 +22,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -78,6 +79,11 @@ def header(identity: bytes) -> bytes:
 def encode(batch: PredictionBatch) -> bytes:
     """The payload of one record."""
     return _encoder.encode(batch)
+
+
+def frames(payloads: Iterable[bytes], identity: bytes) -> bytes:
+    """Records, ready to be written in one piece."""
+    return b"".join([frame(payload, identity) for payload in payloads])
 
 
 def frame(payload: bytes, identity: bytes) -> bytes:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Coroutine, Generator
 from typing import Any, Generic, TypeVar
 
+from holdfast.serving.turns import Pending
+
 T = TypeVar("T")
 
 
@@ -13,12 +15,20 @@ class Begun(Generic[T]):
 
     Args:
         coroutine: has run up to where it waits.
-        waiting: what it waits for, as the event loop must be told.
+        waiting: what it waits for, as the event loop must be told; or a :class:`Pending`, which
+            must be over before it is awaited.
     """
 
+    __slots__ = ("_waiting", "coroutine", "pending")
+
     def __init__(self, coroutine: Coroutine[Any, Any, T], waiting: Any) -> None:
-        self._coroutine = coroutine
-        self._waiting = [waiting]
+        self.coroutine = coroutine
+        self.pending: Pending[Any, Any] | None = None
+        self._waiting = []
+        if isinstance(waiting, Pending):
+            self.pending = waiting
+        else:
+            self._waiting.append(waiting)
 
     def __await__(self) -> Generator[Any, Any, T]:
         return self
@@ -27,7 +37,7 @@ class Begun(Generic[T]):
         return self
 
     def __next__(self) -> Any:
-        return self._waiting.pop() if self._waiting else self._coroutine.send(None)
+        return self._waiting.pop() if self._waiting else self.coroutine.send(None)
 
     def send(self, _: None) -> Any:
         """As of a generator."""
@@ -35,11 +45,11 @@ class Begun(Generic[T]):
 
     def throw(self, *error: Any) -> Any:
         """As of a generator: an error of what was waited for, or the end of the task."""
-        return self._coroutine.throw(*error)
+        return self.coroutine.throw(*error)
 
     def close(self) -> None:
         """As of a generator."""
-        self._coroutine.close()
+        self.coroutine.close()
 
 
 def begin(coroutine: Coroutine[Any, Any, T]) -> T | Begun[T]:

@@ -1,0 +1,107 @@
+"""What arrives in one turn of the event loop is done together, at the end of that turn.
+
+A busy server reads many requests before it comes to answer: one call of the model and one write to
+the spool for all of them cost little more than for one. An idle server reads one, and answers it
+in the same turn: nobody ever waits for company.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Generator, Sequence
+from typing import Generic, TypeVar
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+
+class Pending(Generic[S, T]):
+    """A piece of work that waits for the end of its turn; awaited outside of any task.
+
+    Whoever steps the coroutine that awaits it is told by ``resume`` to step it again.
+    """
+
+    __slots__ = ("_turn", "found", "resume", "work")
+
+    def __init__(self, work: S, turn: Turn[S, T]) -> None:
+        self._turn = turn
+        self.work = work
+        self.found: T | Exception | None = None
+        self.resume: Callable[[], None] = _nobody
+
+    @property
+    def full(self) -> bool:
+        """Whether as much waits as should."""
+        return self._turn.full
+
+    def hurry(self) -> None:
+        """Ends the turn now."""
+        self._turn.end()
+
+    def __await__(self) -> Generator[Pending[S, T], None, T]:
+        yield self
+        if isinstance(self.found, Exception):
+            raise self.found
+        assert self.found is not None
+        return self.found
+
+
+def _nobody() -> None:
+    return None
+
+
+class Turn(Generic[S, T]):
+    """Gathers work, in the event loop's thread only.
+
+    Args:
+        loop: whose turns they are.
+        do: does several pieces at once, in order; when it raises, nothing was done.
+        most: pieces that wait at most.
+        size: of all that wait together, at most; a single piece may be larger.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        do: Callable[[Sequence[S]], Sequence[T]],
+        *,
+        most: int,
+        size: int,
+    ) -> None:
+        self._loop = loop
+        self._do = do
+        self._most = most
+        self._size = size
+        self._waiting: list[Pending[S, T]] = []
+        self._taken = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether as much waits as should."""
+        return len(self._waiting) >= self._most or self._taken >= self._size
+
+    def put(self, work: S, size: int) -> Pending[S, T]:
+        """Adds work of a size to those that are done when the turn ends; await what it returns."""
+        if not self._waiting:
+            self._loop.call_soon(self.end)
+        pending: Pending[S, T] = Pending(work, self)
+        self._waiting.append(pending)
+        self._taken += size
+        return pending
+
+    def end(self) -> None:
+        """Does what waits, and lets everybody go on."""
+        waiting, self._waiting, self._taken = self._waiting, [], 0
+        for pending, found in zip(waiting, self._found(waiting), strict=True):
+            pending.found = found
+        for pending in waiting:
+            pending.resume()
+
+    def _found(self, waiting: Sequence[Pending[S, T]]) -> Sequence[T | Exception]:
+        try:
+            return self._do([pending.work for pending in waiting])
+        except Exception as error:  # noqa: BLE001 (whatever it is, it is told who waits)
+            if len(waiting) == 1:
+                return [error]
+        # One of them is to blame: the others get their answer.
+        return [found for pending in waiting for found in self._found([pending])]
