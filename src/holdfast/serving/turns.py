@@ -92,6 +92,8 @@ class Turn(Generic[S, T]):
     def end(self) -> None:
         """Does what waits, and lets everybody go on."""
         waiting, self._waiting, self._taken = self._waiting, [], 0
+        if not waiting:
+            return  # it was ended early
         for pending, found in zip(waiting, self._found(waiting), strict=True):
             pending.found = found
         for pending in waiting:
