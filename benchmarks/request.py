@@ -166,7 +166,8 @@ async def _http(
     """As the event loop would call the protocols of so many connections, all in one turn; when all
     are answered the next requests come.
     """
-    config.load()
+    if not config.loaded:
+        config.load()
     loop = asyncio.get_running_loop()
     values = []
     with socket.socket(socket.AF_UNIX) as plain:

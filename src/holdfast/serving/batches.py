@@ -3,7 +3,7 @@
 For scikit-learn's own ``predict`` a table of 64 rows costs little more than one row. When the model
 is idle a request goes at once, so that nobody ever waits for company; while it is busy requests
 gather, and go together when it is done. Compiled models gain nothing from this: one row takes
-microseconds, less than a change of threads.
+microseconds, less than a change of threads; see :mod:`holdfast.serving.turns` for those.
 """
 
 from __future__ import annotations

@@ -111,7 +111,7 @@ class Scorer:
             raise
         except Exception as error:  # noqa: BLE001 (models raise what they like)
             found = error
-        return self._keep([work], [found], time.perf_counter() - started)[0]
+        return self._keep([work], [(found, time.perf_counter() - started)])[0]
 
     async def _in_thread(self, work: Work, deadline: float) -> Outputs:
         loaded, rows = work.loaded, work.rows
@@ -137,24 +137,26 @@ class Scorer:
 
     def _score_all(self, works: Sequence[Work]) -> list[Scored]:
         """Scores and records at once; requests for one version go together."""
-        started = time.perf_counter()
         found: list[Any] = [None] * len(works)
         for places in _groups(works):
             chosen = [works[place] for place in places]
             parts = [(work.rows.columns, work.rows.count) for work in chosen]
-            for place, answer in zip(places, answers(chosen[0].loaded.predict, parts), strict=True):
-                found[place] = answer
-        return self._keep(works, found, time.perf_counter() - started)
+            started = time.perf_counter()
+            several = answers(chosen[0].loaded.predict, parts)
+            seconds = time.perf_counter() - started
+            for place, one in zip(places, several, strict=True):
+                found[place] = one, seconds
+        return self._keep(works, found)
 
     def _keep(
-        self, works: Sequence[Work], found: Sequence[Outputs | Exception], seconds: float
+        self, works: Sequence[Work], found: Sequence[tuple[Outputs | Exception, float]]
     ) -> list[Scored]:
-        """Records what was found, in one piece."""
+        """Records what was found and the seconds it took, in one piece."""
         at = self._clock.timestamp()
         kept = self._append(
-            [record(work, "live", at, one, seconds) for work, one in zip(works, found, strict=True)]
+            [record(work, "live", at, *one) for work, one in zip(works, found, strict=True)]
         )
-        return [Scored(one, kept) for one in found]
+        return [Scored(one, kept) for one, _ in found]
 
     def _append(self, batches: Sequence[PredictionBatch]) -> bool:
         kept = self._spool.extend(batches)
