@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from holdfast.serving.begun import Begun, begin
-from holdfast.serving.turns import Turn
+from holdfast.serving.begun import begin
+from holdfast.serving.turns import Pending, Turn
 
 
 class Desk:
@@ -23,6 +23,7 @@ class Desk:
         return [2 * work for work in works]
 
     async def ask(self, work: Any, size: int) -> None:
+        assert self.turn.gathers()
         try:
             self.answers.append(await self.turn.put(work, size))
         except TypeError as error:
@@ -30,11 +31,10 @@ class Desk:
 
     def begin(self, work: Any, size: int = 1) -> Any:
         asking = self.ask(work, size)
-        begun = begin(asking)
-        assert isinstance(begun, Begun)
-        assert begun.pending is not None
-        begun.pending.resume = lambda: _step(asking)
-        return begun.pending
+        pending = begin(asking)
+        assert isinstance(pending, Pending)
+        pending.resume = lambda: _step(asking)
+        return pending
 
 
 def _step(asking: Any) -> None:
@@ -51,7 +51,7 @@ def test_one_turn_is_one_call_and_answers_keep_their_order() -> None:
         await asyncio.sleep(0)
         assert desk.calls == [[1, 2]]
         assert desk.answers == [2, 4]
-        desk.begin(3)
+        desk.begin(3)  # the turn before had several
         await asyncio.sleep(0)
         assert desk.calls == [[1, 2], [3]]
         assert desk.answers == [2, 4, 6]
@@ -102,5 +102,20 @@ def test_what_goes_on_may_wait_for_another_turn() -> None:
         assert desk.answers == [2]
         await asyncio.sleep(0)
         assert desk.answers == [2, 10]
+
+    asyncio.run(run())
+
+
+def test_after_a_turn_with_one_the_next_one_need_not_wait() -> None:
+    async def run() -> None:
+        desk = Desk()
+        desk.begin(1)
+        await asyncio.sleep(0)
+        for _ in range(3):
+            assert not desk.turn.gathers()
+            await asyncio.sleep(0)
+        assert [desk.turn.gathers() for _ in range(3)] == [False, True, True]
+        await asyncio.sleep(0)
+        assert desk.turn.gathers()
 
     asyncio.run(run())

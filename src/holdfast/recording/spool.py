@@ -99,7 +99,7 @@ class FileSpool:
         Returns:
             False when they could not be written (full disk or limit); the loss is counted.
         """
-        payloads = [segments.encode(batch) for batch in batches]
+        payloads = list(map(segments.encode, batches))
         with self._lock:
             now = self._timer()
             if not self._closed and self._healthy:

@@ -120,7 +120,7 @@ class Batches:
                 waiting.answer.set_result(answer)
 
     def _answers(self, batch: list[_Waiting]) -> list[Outputs | Exception]:
-        return answers(self._predict, [(waiting.columns, waiting.rows) for waiting in batch])
+        return answers(self._predict, [waiting[:2] for waiting in batch])
 
 
 def answers(predict: Predict, parts: Sequence[tuple[Columns, int]]) -> list[Outputs | Exception]:

@@ -15,20 +15,14 @@ class Begun(Generic[T]):
 
     Args:
         coroutine: has run up to where it waits.
-        waiting: what it waits for, as the event loop must be told; or a :class:`Pending`, which
-            must be over before it is awaited.
+        waiting: what it waits for, as the event loop must be told.
     """
 
-    __slots__ = ("_waiting", "coroutine", "pending")
+    __slots__ = ("_coroutine", "_waiting")
 
     def __init__(self, coroutine: Coroutine[Any, Any, T], waiting: Any) -> None:
-        self.coroutine = coroutine
-        self.pending: Pending[Any, Any] | None = None
-        self._waiting = []
-        if isinstance(waiting, Pending):
-            self.pending = waiting
-        else:
-            self._waiting.append(waiting)
+        self._coroutine = coroutine
+        self._waiting = [waiting]
 
     def __await__(self) -> Generator[Any, Any, T]:
         return self
@@ -37,7 +31,7 @@ class Begun(Generic[T]):
         return self
 
     def __next__(self) -> Any:
-        return self._waiting.pop() if self._waiting else self.coroutine.send(None)
+        return self._waiting.pop() if self._waiting else self._coroutine.send(None)
 
     def send(self, _: None) -> Any:
         """As of a generator."""
@@ -45,21 +39,22 @@ class Begun(Generic[T]):
 
     def throw(self, *error: Any) -> Any:
         """As of a generator: an error of what was waited for, or the end of the task."""
-        return self.coroutine.throw(*error)
+        return self._coroutine.throw(*error)
 
     def close(self) -> None:
         """As of a generator."""
-        self.coroutine.close()
+        self._coroutine.close()
 
 
-def begin(coroutine: Coroutine[Any, Any, T]) -> T | Begun[T]:
+def begin(coroutine: Coroutine[Any, Any, T]) -> T | Begun[T] | Pending[Any, Any]:
     """Runs a coroutine until it ends or waits.
 
     It begins outside of any task, so that it must not use ``asyncio.timeout`` before it waits for
     the first time.
 
     Returns:
-        What it returned, or the rest of it.
+        What it returned, or the rest of it; or what it waits for until the end of the turn, after
+        which it is begun once more.
 
     Raises:
         Exception: whatever it raised.
@@ -69,4 +64,4 @@ def begin(coroutine: Coroutine[Any, Any, T]) -> T | Begun[T]:
     except StopIteration as end:
         value: T = end.value
         return value
-    return Begun(coroutine, waiting)
+    return waiting if type(waiting) is Pending else Begun(coroutine, waiting)

@@ -49,7 +49,8 @@ class DirectProtocol(HttpProtocol):
         self._pending: Pending[Any, Any] | None = None  # what the last answer waits for
 
     def _feed(self, data: bytes) -> None:
-        self._hurry()
+        if self._pending is not None:
+            self._hurry()
         self._first = True
         try:
             super()._feed(data)
@@ -63,7 +64,8 @@ class DirectProtocol(HttpProtocol):
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""
-        self._hurry()
+        if self._pending is not None:
+            self._hurry()
         self.url = self._body = b""
         self.headers = []
         self.expect_100_continue = False
@@ -129,13 +131,13 @@ class DirectProtocol(HttpProtocol):
         """Takes an answer as far as it comes now."""
         self._pending = None
         response = begin(answer)
-        if not isinstance(response, Begun):
+        if isinstance(response, Response):
             self._reply(response)
-        elif response.pending is not None:
-            self._pending = response.pending
-            self._pending.resume = partial(self._go_on, answer)
-            if self._pending.full:
-                self._hurry()
+        elif isinstance(response, Pending):
+            self._pending = response
+            response.resume = partial(self._go_on, answer)
+            if response.full:
+                response.hurry()
         else:
             self._wait(response)
 

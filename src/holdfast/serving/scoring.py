@@ -85,7 +85,8 @@ class Scorer:
         loaded, rows = work.loaded, work.rows
         if loaded.kind == "native" or rows.count > self._limits.inline_rows:
             found, kept = await self._apart(work, deadline)
-        elif self._turn is not None and asyncio.current_task(self._loop) is None:
+        elif self._gathers():
+            assert self._turn is not None
             found, kept = await self._turn.put(work, rows.count)
         else:
             found, kept = self._score_all([work])[0]
@@ -101,6 +102,11 @@ class Scorer:
             )
         self._metrics.rows(work.model, loaded.version, rows.count)
         return found
+
+    def _gathers(self) -> bool:
+        """A task cannot wait for the end of a turn, and need not."""
+        turn = self._turn
+        return turn is not None and asyncio.current_task(self._loop) is None and turn.gathers()
 
     async def _apart(self, work: Work, deadline: float) -> Scored:
         """In a thread, so that nobody else waits for it."""
@@ -139,10 +145,9 @@ class Scorer:
         """Scores and records at once; requests for one version go together."""
         found: list[Any] = [None] * len(works)
         for places in _groups(works):
-            chosen = [works[place] for place in places]
-            parts = [(work.rows.columns, work.rows.count) for work in chosen]
             started = time.perf_counter()
-            several = answers(chosen[0].loaded.predict, parts)
+            parts = [(works[place].rows.columns, works[place].rows.count) for place in places]
+            several = answers(works[places[0]].loaded.predict, parts)
             seconds = time.perf_counter() - started
             for place, one in zip(places, several, strict=True):
                 found[place] = one, seconds

@@ -2,7 +2,8 @@
 
 A busy server reads many requests before it comes to answer: one call of the model and one write to
 the spool for all of them cost little more than for one. An idle server reads one, and answers it
-in the same turn: nobody ever waits for company.
+in the same turn: nobody ever waits for company. After a turn with a single request the next one is
+not even asked to wait for the end of its turn.
 """
 
 from __future__ import annotations
@@ -21,18 +22,14 @@ class Pending(Generic[S, T]):
     Whoever steps the coroutine that awaits it is told by ``resume`` to step it again.
     """
 
-    __slots__ = ("_turn", "found", "resume", "work")
+    __slots__ = ("_turn", "found", "full", "resume", "work")
 
     def __init__(self, work: S, turn: Turn[S, T]) -> None:
         self._turn = turn
         self.work = work
+        self.full = False  # as much waits as should: call hurry
         self.found: T | Exception | None = None
         self.resume: Callable[[], None] = _nobody
-
-    @property
-    def full(self) -> bool:
-        """Whether as much waits as should."""
-        return self._turn.full
 
     def hurry(self) -> None:
         """Ends the turn now."""
@@ -73,20 +70,29 @@ class Turn(Generic[S, T]):
         self._most = most
         self._size = size
         self._waiting: list[Pending[S, T]] = []
-        self._taken = 0
+        self._taken = self._met = 0
+        self._crowded = True
 
-    @property
-    def full(self) -> bool:
-        """Whether as much waits as should."""
-        return len(self._waiting) >= self._most or self._taken >= self._size
+    def gathers(self) -> bool:
+        """Whether one more piece is to be put with others; else it should be done at once."""
+        if not self._met:
+            self._loop.call_soon(self._over)
+        self._met += 1
+        return self._crowded or self._met > 1
+
+    def _over(self) -> None:
+        self._crowded, self._met = self._met > 1, 0
+        self.end()
 
     def put(self, work: S, size: int) -> Pending[S, T]:
-        """Adds work of a size to those that are done when the turn ends; await what it returns."""
-        if not self._waiting:
-            self._loop.call_soon(self.end)
+        """Adds work of a size to those that are done when the turn ends; await what it returns.
+
+        Only for what :meth:`gathers` has been asked about.
+        """
         pending: Pending[S, T] = Pending(work, self)
         self._waiting.append(pending)
         self._taken += size
+        pending.full = self._taken >= self._size or len(self._waiting) >= self._most
         return pending
 
     def end(self) -> None:
