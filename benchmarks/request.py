@@ -156,6 +156,9 @@ class _Wire(asyncio.Transport):
     def is_closing(self) -> bool:
         return False
 
+    def close(self) -> None:
+        """Idle connections are closed by timers; this one is needed."""
+
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return self._plain if name == "socket" else default
 
