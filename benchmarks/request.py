@@ -28,6 +28,7 @@ from uvicorn.server import ServerState
 
 CALLS = 200
 STRETCHES = 60
+TOGETHER = 16
 
 
 class _Clock:
@@ -50,7 +51,8 @@ def measure(options: Options, work: Path) -> Report:
     rows = [Row(name, list(values)) for name, values in parts.items()]
     table = Table(title="one row, gradient boosting", unit="µs of processor", rows=rows)
     note = (
-        "The parts are measured warm, one by one; the rest is the calls between them. In a server "
+        'The parts are measured warm, one by one; the rest is the calls between them. "Together" '
+        "is one of the requests that one turn of the event loop has read. In a server "
         "that shares its cores the same work takes about twice as long, because caches are cold."
     )
     return Report(
@@ -60,7 +62,9 @@ def measure(options: Options, work: Path) -> Report:
 
 
 async def _measure(bundle: Path, options: Options) -> dict[str, list[float]]:
+    from holdfast.bundle.columns import concatenate
     from holdfast.bundle.manifest import bundle_digest
+    from holdfast.ports.ids import new_ids
     from holdfast.recording import segments
     from holdfast.recording.spool import FileSpool
     from holdfast.records import Arm, PredictionBatch, Route
@@ -90,34 +94,41 @@ async def _measure(bundle: Path, options: Options) -> dict[str, list[float]]:
             role="live", names=live.converter.names, columns=list(rows.values.values()), ids=None,
             predictions=outputs.prediction.tolist(), scores=outputs.score.tolist(), seconds=0.001,
         )  # fmt: skip
-        metrics = server.metrics
+        metrics, ids = server.metrics, new_ids("p")
+        many, records = concatenate([rows.columns] * TOGETHER), [batch] * TOGETHER
+        shared: dict[str, Callable[[], Any]] = {
+            "model": lambda: live.champion.predict(many, TOGETHER),
+            "record to the spool": lambda: spool.extend(records),
+        }
         parts: dict[str, Callable[[], Any]] = {
             "decoding JSON": lambda: read_object(body),
             "JSON, checks and arrays": lambda: read_json(body, live.converter),
             "model": lambda: live.champion.predict(rows.columns, 1),
             "encoding the record": lambda: segments.frame(segments.encode(batch), b"12345678"),
             "record to the spool": lambda: spool.append(batch),
-            "prediction id": lambda: os.urandom(12).hex(),
+            "prediction id": lambda: next(ids),
             "metrics": lambda: metrics.request("bench", 1, "mlflow", 200, 0.001),
             "answer as JSON": lambda: predictions(answer),
         }
         found = {name: _best(part, options) for name, part in parts.items()}
+        for name, part in shared.items():
+            found[f"{name}, {TOGETHER} together"] = [one / TOGETHER for one in _best(part, options)]
         app = create_app(server)
-        config = http_config(app, Connections(Limits(), most=1), grace=1)
-        whole = await _whole(app, body, options)
-        ours = await _http(config, _post("/invocations", body), options)
+        config = http_config(app, Connections(Limits(), most=TOGETHER), grace=1)
+        bare = uvicorn.Config(
+            "asgi_onnx:app", http="httptools", lifespan="off", log_config=None, access_log=False
+        )
+        plain = _post("/predict", json.dumps(row).encode())
+        whole = {}
+        for connections in (1, TOGETHER):
+            what = f"{connections} connection{'s'[: connections > 1]}, HTTP too"
+            whole[f"whole request, {what}"] = await _http(
+                config, _post("/invocations", body), options, connections
+            )
+            whole[f"bare ASGI app, {what}"] = await _http(bare, plain, options, connections)
+        whole["whole request, by way of ASGI, without HTTP"] = await _whole(app, body, options)
         await server.close()
-    bare = uvicorn.Config(
-        "asgi_onnx:app", http="httptools", lifespan="off", log_config=None, access_log=False
-    )
-    return {
-        "whole request, HTTP too": ours,
-        "bare ASGI app, HTTP too": await _http(
-            bare, _post("/predict", json.dumps(row).encode()), options
-        ),
-        "whole request, without HTTP": whole,
-        **found,
-    }
+    return {**whole, **found}
 
 
 def _post(path: str, body: bytes) -> bytes:
@@ -145,37 +156,54 @@ class _Wire(asyncio.Transport):
     def is_closing(self) -> bool:
         return False
 
+    def close(self) -> None:
+        """Idle connections are closed by timers; this one is needed."""
+
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         return self._plain if name == "socket" else default
 
 
-async def _http(config: uvicorn.Config, request: bytes, options: Options) -> list[float]:
-    """As the event loop would call the protocol of a connection; each answer brings a request."""
-    config.load()
+async def _http(
+    config: uvicorn.Config, request: bytes, options: Options, connections: int = 1
+) -> list[float]:
+    """As the event loop would call the protocols of so many connections, all in one turn; when all
+    are answered the next requests come.
+    """
+    if not config.loaded:
+        config.load()
     loop = asyncio.get_running_loop()
     values = []
     with socket.socket(socket.AF_UNIX) as plain:
-        wire = _Wire(plain)
-        protocol: Any = config.http_protocol_class(
-            config=config, server_state=ServerState(), app_state={}
-        )
-        protocol.connection_made(wire)
+        wires = [_Wire(plain) for _ in range(connections)]
+        protocols: list[Any] = []
+        for wire in wires:
+            protocol: Any = config.http_protocol_class(
+                config=config, server_state=ServerState(), app_state={}
+            )
+            protocol.connection_made(wire)
+            protocols.append(protocol)
+        turns = max(1, CALLS // connections)
         for _ in range(options.count(STRETCHES)):
-            done, left = loop.create_future(), CALLS
+            done, left = loop.create_future(), turns * connections
+
+            def turn() -> None:
+                for protocol in protocols:
+                    protocol.data_received(request)
 
             def answered(done: asyncio.Future[None] = done) -> None:
                 nonlocal left
                 left -= 1
-                if left:
-                    loop.call_soon(protocol.data_received, request)
-                else:
+                if not left:
                     done.set_result(None)
+                elif not left % connections:
+                    loop.call_soon(turn)
 
-            wire.answered = answered
+            for wire in wires:
+                wire.answered = answered
             began = time.process_time()
-            protocol.data_received(request)
+            loop.call_soon(turn)
             await done
-            values.append(1e6 * (time.process_time() - began) / CALLS)
+            values.append(1e6 * (time.process_time() - began) / (turns * connections))
     return [min(values)]
 
 

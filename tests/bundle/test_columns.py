@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.bundle.columns import (
+    Table,
     column,
     concatenate,
     count,
@@ -25,6 +26,7 @@ from holdfast.bundle.columns import (
     to_pandas,
     to_values,
 )
+from holdfast.bundle.columns import kind as kind_of
 from holdfast.errors import DataError
 from holdfast.records import Field, Signature
 
@@ -121,3 +123,20 @@ def test_rows_are_taken_and_joined() -> None:
     np.testing.assert_array_equal(joined["x"], [3.0, 1.0, np.nan])
     assert to_pandas(columns)["x"].tolist() == [1, 2, 3]
     assert count({}) == 0
+
+
+def test_tables_of_one_kind_are_put_together_and_stay_tables() -> None:
+    def table(*rows: float, kind: type = np.int64) -> Table:
+        block = np.array([[row, -row] for row in rows])
+        return Table(("x", "y"), block, {"n": np.arange(len(rows), dtype=kind)})
+
+    one, two = table(1.0), table(2.0, 3.0)
+    assert kind_of(one) == kind_of(two)
+    assert kind_of(one) != kind_of(table(1.0, kind=float))
+    joined = concatenate([one, two])
+    assert type(joined) is Table
+    assert joined.block.tolist() == [[1.0, -1.0], [2.0, -2.0], [3.0, -3.0]]
+    assert {name: joined[name].tolist() for name in joined} == {
+        "x": [1.0, 2.0, 3.0], "y": [-1.0, -2.0, -3.0], "n": [0, 0, 1],
+    }  # fmt: skip
+    assert kind_of(dict(one)) == kind_of(dict(two))

@@ -1,3 +1,4 @@
+import asyncio
 import signal
 import subprocess
 import sys
@@ -199,3 +200,23 @@ def test_a_server_imports_nothing_heavy():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "[]"
+
+
+def test_records_written_together_are_all_kept_or_none(tmp_path, batch):
+    size = len(segments.frames([segments.encode(batch(1))], b"12345678"))
+    with FileSpool(tmp_path, 8 * size, segment_bytes=MIB) as spool:
+        assert spool.extend([batch(n) for n in range(5)])
+        assert requests(tmp_path) == [f"r{n:06d}" for n in range(5)]
+        assert not spool.extend([batch(n) for n in range(5, 10)])
+        assert spool.lost == 5
+        assert not spool.healthy
+        assert requests(tmp_path) == [f"r{n:06d}" for n in range(5)]
+
+
+def test_records_written_together_are_all_on_the_disk(tmp_path, batch):
+    async def run(spool):
+        assert spool.extend([batch(n) for n in range(3)])
+        return await spool.synced()
+
+    with FileSpool(tmp_path, MIB, fsync_interval="always") as spool:
+        assert asyncio.run(run(spool))

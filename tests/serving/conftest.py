@@ -6,7 +6,7 @@ import asyncio
 import json
 import queue
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
@@ -132,11 +132,15 @@ class Kept:
         self.lost = 0
 
     def append(self, batch: PredictionBatch) -> bool:
-        if not self.healthy:
-            self.lost += 1
-            return False
+        return self.extend([batch])
+
+    def extend(self, batches: Sequence[PredictionBatch]) -> bool:
         # what cannot be encoded cannot be recorded
-        self.batches.append(msgspec.msgpack.decode(msgspec.msgpack.encode(batch), type=type(batch)))
+        data = msgspec.msgpack.encode(batches)
+        if not self.healthy:
+            self.lost += len(batches)
+            return False
+        self.batches += msgspec.msgpack.decode(data, type=list[PredictionBatch])
         return True
 
     def synced(self) -> None:

@@ -81,6 +81,23 @@ def post(body: Any = None, path: str = "/invocations", head: str = "") -> bytes:
     return f"{lines}content-length: {len(data)}\r\n\r\n".encode() + data
 
 
+async def outside(act: Callable[[], None]) -> None:
+    """Does it as the event loop does what a socket has read: in no task, and in one turn."""
+    loop = asyncio.get_running_loop()
+    done = loop.create_future()
+
+    def run() -> None:
+        try:
+            act()
+        except BaseException as error:  # noqa: BLE001 (whoever awaits it is told)
+            done.set_exception(error)
+        else:
+            done.set_result(None)
+
+    loop.call_soon(run)
+    await done
+
+
 def scene(act: Callable[[toys.Stand, Caller], Awaitable[None]], **more: Any) -> None:
     async def run() -> None:
         stand = toys.Stand(**more)
@@ -179,3 +196,158 @@ def test_debris_behind_a_head_reaches_no_model() -> None:
         assert not stand.spool.batches
 
     scene(act)
+
+
+def test_one_turn_is_one_call_of_the_model_and_one_write_to_the_spool() -> None:
+    async def run() -> None:
+        stand = toys.Stand()
+        toy = await stand.live()
+        calls, writes = [], []
+        predict, extend = toy.predict, stand.spool.extend
+        use = stand.server.pick(None).champion
+        use._predict = lambda columns, rows: calls.append(rows) or predict(columns, rows)
+        stand.spool.extend = lambda some: writes.append(len(some)) or extend(some)  # type: ignore[method-assign]
+        with socket.socket(socket.AF_UNIX) as plain:
+            callers = [Caller(stand, plain) for _ in range(5)]
+
+            def arrive() -> None:
+                for number, caller in enumerate(callers):
+                    rows = [{**toys.ROW, "age": float(10 * number)}] * (number + 1)
+                    caller.send(post({"instances": rows}))
+                    assert not caller.wire.calls
+
+            await outside(arrive)
+            found = [await caller.answers(1) for caller in callers]
+        assert (calls, writes) == ([15], [5])
+        for number, [(status, answer)] in enumerate(found):
+            rows = [{**toys.ROW, "age": float(10 * number)}] * (number + 1)
+            alone = await stand.call("POST", "/invocations", {"instances": rows})
+            assert (status, answer) == (200, alone.json)
+        assert len({batch.request for batch in stand.spool.batches}) == 10
+        assert stand.server.in_flight == 0
+        await stand.server.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("what", ["more", "debris", "end", "lost", "shutdown", "expired"])
+def test_what_is_pending_is_answered_before_anything_else_happens(what: str) -> None:
+    def then(caller: Caller) -> None:
+        if what == "more":
+            caller.send(post({"instances": 1}))
+        elif what == "debris":
+            caller.send(b"\x00\x00")
+        elif what == "end":
+            caller.protocol.eof_received()
+        elif what == "lost":
+            caller.wire.closed = True
+            caller.protocol.connection_lost(None)
+        elif what == "shutdown":
+            caller.protocol.shutdown()
+        else:
+            caller.protocol.expire()
+
+    async def act(stand: toys.Stand, caller: Caller) -> None:
+        def arrive() -> None:
+            caller.send(post())
+            assert not caller.wire.calls
+            then(caller)
+            assert len(stand.spool.batches) == 1
+            assert len(caller.wire.calls) >= (what != "lost")
+
+        await outside(arrive)
+        assert stand.server.in_flight == 0
+        expected = {"more": [200, 400], "debris": [200, 400], "lost": []}.get(what, [200])
+        assert [status for status, _ in await caller.answers(len(expected))] == expected
+
+    scene(act)
+
+
+def test_requests_in_one_piece_are_answered_in_order_outside_of_tasks_too() -> None:
+    async def act(stand: toys.Stand, caller: Caller) -> None:
+        await outside(lambda: caller.send(post() + post({"instances": 1}) + post() + b"\x00"))
+        statuses = [status for status, _ in await caller.answers(3)]
+        assert statuses == [200, 400, 200]
+
+    scene(act)
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_an_answer_may_have_to_wait_after_its_turn(gone: bool) -> None:
+    async def act(stand: toys.Stand, caller: Caller) -> None:
+        disk = asyncio.get_running_loop().create_future()
+        stand.spool.synced = lambda: disk  # type: ignore[assignment,method-assign,return-value]
+
+        def arrive() -> None:
+            caller.send(post())
+            if gone:
+                caller.wire.closed = True
+                caller.protocol.connection_lost(None)
+
+        await outside(arrive)
+        await asyncio.sleep(0)
+        assert len(stand.spool.batches) == 1
+        assert not caller.wire.calls
+        assert stand.server.in_flight == 1
+        disk.set_result(True)
+        await toys.until(lambda: not stand.server.in_flight)
+        await toys.until(lambda: not caller.protocol.tasks)
+        assert bool(caller.wire.calls) is not gone
+        if not gone:
+            caller.send(post({"instances": 1}))
+            assert [status for status, _ in await caller.answers(2)] == [200, 400]
+
+    scene(act)
+
+
+def test_a_turn_takes_no_more_than_may_be_answered_at_once() -> None:
+    async def run() -> None:
+        stand = toys.Stand(limits=Limits(in_flight=2))
+        await stand.live()
+        with socket.socket(socket.AF_UNIX) as plain:
+            callers = [Caller(stand, plain) for _ in range(7)]
+            await outside(lambda: [caller.send(post()) for caller in callers] and None)
+            for caller in callers:
+                assert [status for status, _ in await caller.answers(1)] == [200]
+        await stand.server.close()
+
+    asyncio.run(run())
+
+
+def test_versions_in_one_turn_go_apart_and_a_failure_is_covered() -> None:
+    async def run() -> None:
+        stand = toys.Stand()
+        one = stand.shelf.put("sha256:1", toys.Toy())
+        two = stand.shelf.put("sha256:2", toys.Toy(shift=100.0))
+        two.fails = True
+        await stand.server.apply(toys.route(1, toys.arm(1, 0.5), toys.arm(2, 0.5)))
+        with socket.socket(socket.AF_UNIX) as plain:
+            callers = [Caller(stand, plain) for _ in range(16)]
+
+            def arrive() -> None:
+                for number, caller in enumerate(callers):
+                    caller.send(post(head=f"x-holdfast-routing-key: {number}\r\n"))
+
+            await outside(arrive)
+            for caller in callers:
+                [(status, answer)] = await caller.answers(1)
+                assert status == 200
+                assert (
+                    answer
+                    == (
+                        await stand.call(
+                            "POST",
+                            "/invocations",
+                            {"instances": [toys.ROW]},
+                            {"x-holdfast-routing-key": "0"},
+                        )
+                    ).json
+                )
+        failed = [batch.request for batch in stand.spool.batches if batch.error]
+        covered = {batch.request: batch for batch in stand.spool.batches if not batch.error}
+        assert len(failed) > 1
+        assert all(covered[request].version == 1 for request in failed)
+        assert one.seen[0] > 1  # those for the sound version, in one call
+        await stand.server.close()
+
+    asyncio.run(run())

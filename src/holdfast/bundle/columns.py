@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,12 +79,23 @@ def take(columns: Columns, index: Any) -> Columns:
     return {name: values[index] for name, values in columns.items()}
 
 
-def concatenate(parts: Sequence[Columns]) -> Columns:
-    """The rows of several columns of the same features, one after the other.
+def kind(columns: Columns) -> tuple[Any, ...]:
+    """Equal for columns whose rows may be put together without a change of any value."""
+    if type(columns) is Table:
+        return columns.order, *((name, one.dtype) for name, one in columns.others.items())
+    return tuple((name, values.dtype) for name, values in columns.items())
 
-    A column that has nulls in one part only becomes float64 in all.
-    """
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+def concatenate(parts: Sequence[Columns]) -> Columns:
+    """The rows of several columns of one :func:`kind`, one after the other."""
+    first = parts[0]
+    if type(first) is Table:
+        tables = cast("Sequence[Table]", parts)
+        others = {
+            name: np.concatenate([one.others[name] for one in tables]) for name in first.others
+        }
+        return Table(first.order, np.concatenate([one.block for one in tables]), others)
+    return {name: np.concatenate([part[name] for part in parts]) for name in first}
 
 
 def from_rows(rows: Sequence[Mapping[str, Any]], signature: Signature) -> Columns:

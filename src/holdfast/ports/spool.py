@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from holdfast.records import PredictionBatch
@@ -17,6 +17,10 @@ class Spool(Protocol):
         Returns:
             False when it could not be written (full disk or limit); the loss is counted.
         """
+        ...
+
+    def extend(self, batches: Sequence[PredictionBatch]) -> bool:
+        """Writes records in one piece, all or none of them, as :meth:`append` does one."""
         ...
 
     def synced(self) -> Awaitable[bool] | None:

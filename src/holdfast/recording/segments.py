@@ -22,6 +22,7 @@ from __future__ import annotations
 import os
 import struct
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -81,13 +82,22 @@ def encode(batch: PredictionBatch) -> bytes:
 
 
 def frame(payload: bytes, identity: bytes) -> bytes:
-    """One record, ready to be written in one piece.
+    """One record, as :func:`frames` has it."""
+    return frames([payload], identity)
 
-    >>> len(frame(b"abc", b"12345678")) == OVERHEAD_BYTES + 3
+
+def frames(payloads: Iterable[bytes], identity: bytes) -> bytes:
+    """Records, ready to be written in one piece.
+
+    >>> len(frames([b"abc", b"de"], b"12345678")) == 2 * OVERHEAD_BYTES + 5
     True
     """
-    size = len(payload)
-    return _record.pack(identity[:4], size, zlib.crc32(payload, size)) + payload
+    marker = identity[:4]
+    parts: list[bytes] = []
+    for payload in payloads:
+        size = len(payload)
+        parts += _record.pack(marker, size, zlib.crc32(payload, size)), payload
+    return b"".join(parts)
 
 
 class Header(NamedTuple):

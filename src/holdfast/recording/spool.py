@@ -7,7 +7,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -87,24 +87,28 @@ class FileSpool:
         self._thread.start()
 
     def append(self, batch: PredictionBatch) -> bool:
-        """Writes one record; on return it survives the death of the process.
+        """Writes one record, as :meth:`extend` does."""
+        return self.extend([batch])
 
-        Once one could not be written all are refused, so that a full disk costs requests nothing,
+    def extend(self, batches: Sequence[PredictionBatch]) -> bool:
+        """Writes records in one piece; on return they survive the death of the process.
+
+        Once some could not be written all are refused, so that a full disk costs requests nothing,
         until the thread finds that there is room again; it looks each 0.2 s.
 
         Returns:
-            False when it could not be written (full disk or limit); the loss is counted.
+            False when they could not be written (full disk or limit); the loss is counted.
         """
-        payload = segments.encode(batch)
+        payloads = list(map(segments.encode, batches))
         with self._lock:
             now = self._timer()
             if not self._closed and self._healthy:
-                self._healthy = self._write(payload, now)
+                self._healthy = self._write(payloads, now)
                 if self._healthy:
-                    self._written += 1
+                    self._written += len(payloads)
                     return True
                 self._retry_at = now + RETRY_SECONDS
-            self._lost += 1
+            self._lost += len(payloads)
             return False
 
     def synced(self) -> Awaitable[bool] | None:
@@ -176,8 +180,9 @@ class FileSpool:
     ) -> None:
         self.close()
 
-    def _write(self, payload: bytes, now: float) -> bool:
-        size = len(payload) + segments.OVERHEAD_BYTES + segments.HEADER_BYTES
+    def _write(self, payloads: Sequence[bytes], now: float) -> bool:
+        overhead = segments.OVERHEAD_BYTES * len(payloads) + segments.HEADER_BYTES
+        size = sum(map(len, payloads)) + overhead
         self._wanted = min(size, PROBE_BYTES)
         if now >= self._recount_at or self._used + size > self._limit:
             self._recount(now)
@@ -187,7 +192,7 @@ class FileSpool:
                 return False
             segment = self._segment_for(size)
             before = segment.size
-            segment.write(segments.frame(payload, segment.identity))
+            segment.write(segments.frames(payloads, segment.identity))
         except OSError:
             self._seal()
             return False

@@ -131,21 +131,24 @@ class Application:
             return None
         return self._score(target, request, arrived)
 
-    async def _score(self, target: Target, request: Request, arrived: float | None) -> Response:
-        try:
-            return await self.score(target.contract, self._scored(target, request, arrived))
-        finally:
-            request.close()
+    def _score(
+        self, target: Target, request: Request, arrived: float | None
+    ) -> Coroutine[Any, Any, Response]:
+        return self.score(target.contract, self._scored(target, request, arrived))
 
     async def _scored(self, target: Target, request: Request, arrived: float | None) -> Response:
         assert target.score is not None
-        await request.receive()
         server = self._server
-        server.admission.admit(request, arrived)
         try:
-            return await server.held(target.name or named(request), partial(target.score, request))
+            await request.receive()
+            server.admission.admit(request, arrived)
+            try:
+                name = target.name or named(request)
+                return await server.held(name, partial(target.score, request))
+            finally:
+                server.admission.leave()
         finally:
-            server.admission.leave()
+            request.close()
 
     async def score(self, contract: Contract, answer: Awaitable[Response]) -> Response:
         """One scoring request of any contract: counted, and always answered.

@@ -3,7 +3,7 @@
 For scikit-learn's own ``predict`` a table of 64 rows costs little more than one row. When the model
 is idle a request goes at once, so that nobody ever waits for company; while it is busy requests
 gather, and go together when it is done. Compiled models gain nothing from this: one row takes
-microseconds, less than a change of threads.
+microseconds, less than a change of threads; see :mod:`holdfast.serving.turns` for those.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from itertools import accumulate
 from math import inf
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from holdfast.bundle.columns import Columns, concatenate
+from holdfast.bundle.columns import Columns, concatenate, kind
 from holdfast.bundle.predictor import Outputs
 from holdfast.errors import HoldfastError
 
@@ -28,7 +27,7 @@ Predict = Callable[[Columns, int], Outputs]
 class _Waiting(NamedTuple):
     columns: Columns
     rows: int
-    kind: tuple[tuple[str, np.dtype[Any]], ...]
+    kind: tuple[Any, ...]
     deadline: float
     answer: asyncio.Future[Outputs]
 
@@ -70,8 +69,7 @@ class Batches:
             Exception: whatever the model raises on these rows; others' rows do no harm.
         """
         answer: asyncio.Future[Outputs] = asyncio.get_running_loop().create_future()
-        kind = tuple((name, values.dtype) for name, values in columns.items())
-        self._queue.append(_Waiting(columns, rows, kind, deadline, answer))
+        self._queue.append(_Waiting(columns, rows, kind(columns), deadline, answer))
         if self._running is None:
             self._running = asyncio.create_task(self._run())
         return await answer
@@ -122,24 +120,34 @@ class Batches:
                 waiting.answer.set_result(answer)
 
     def _answers(self, batch: list[_Waiting]) -> list[Outputs | Exception]:
-        if len(batch) > 1:
-            # When one of them is to blame, each goes alone, so that the others get their answer.
-            with contextlib.suppress(Exception):
-                return self._together(batch)
-        return [self._alone(waiting) for waiting in batch]
+        return answers(self._predict, [waiting[:2] for waiting in batch])
 
-    def _together(self, batch: list[_Waiting]) -> list[Outputs | Exception]:
-        rows = [waiting.rows for waiting in batch]
-        outputs = self._predict(concatenate([one.columns for one in batch]), sum(rows))
-        cuts = np.cumsum(rows)[:-1]
-        predictions = np.split(outputs.prediction, cuts)
-        if outputs.probability is None:
-            return [Outputs(part, None) for part in predictions]
-        probabilities = np.split(outputs.probability, cuts)
-        return [Outputs(*pair) for pair in zip(predictions, probabilities, strict=True)]
 
-    def _alone(self, waiting: _Waiting) -> Outputs | Exception:
-        try:
-            return self._predict(waiting.columns, waiting.rows)
-        except Exception as error:  # noqa: BLE001 (models raise what they like)
-            return error
+def answers(predict: Predict, parts: Sequence[tuple[Columns, int]]) -> list[Outputs | Exception]:
+    """What a model answers for the rows of several requests, which are of one kind.
+
+    When one of them is to blame for an error, each goes alone, so that the others get their answer.
+
+    Args:
+        predict: scores a table.
+        parts: columns and number of rows of each request.
+    """
+    if len(parts) > 1:
+        with contextlib.suppress(Exception):
+            return _together(predict, parts)
+    return [_alone(predict, *part) for part in parts]
+
+
+def _together(predict: Predict, parts: Sequence[tuple[Columns, int]]) -> list[Outputs | Exception]:
+    ends = list(accumulate(rows for _, rows in parts))
+    outputs = predict(concatenate([columns for columns, _ in parts]), ends[-1])
+    cuts = [slice(end - rows, end) for end, (_, rows) in zip(ends, parts, strict=True)]
+    values, shares = outputs
+    return [Outputs(values[cut], None if shares is None else shares[cut]) for cut in cuts]
+
+
+def _alone(predict: Predict, columns: Columns, rows: int) -> Outputs | Exception:
+    try:
+        return predict(columns, rows)
+    except Exception as error:  # noqa: BLE001 (models raise what they like)
+        return error

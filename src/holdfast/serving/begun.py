@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Coroutine, Generator
 from typing import Any, Generic, TypeVar
 
+from holdfast.serving.turns import Pending
+
 T = TypeVar("T")
 
 
@@ -15,6 +17,8 @@ class Begun(Generic[T]):
         coroutine: has run up to where it waits.
         waiting: what it waits for, as the event loop must be told.
     """
+
+    __slots__ = ("_coroutine", "_waiting")
 
     def __init__(self, coroutine: Coroutine[Any, Any, T], waiting: Any) -> None:
         self._coroutine = coroutine
@@ -42,14 +46,15 @@ class Begun(Generic[T]):
         self._coroutine.close()
 
 
-def begin(coroutine: Coroutine[Any, Any, T]) -> T | Begun[T]:
+def begin(coroutine: Coroutine[Any, Any, T]) -> T | Begun[T] | Pending[Any, Any]:
     """Runs a coroutine until it ends or waits.
 
     It begins outside of any task, so that it must not use ``asyncio.timeout`` before it waits for
     the first time.
 
     Returns:
-        What it returned, or the rest of it.
+        What it returned, or the rest of it; or what it waits for until the end of the turn, after
+        which it is begun once more.
 
     Raises:
         Exception: whatever it raised.
@@ -59,4 +64,4 @@ def begin(coroutine: Coroutine[Any, Any, T]) -> T | Begun[T]:
     except StopIteration as end:
         value: T = end.value
         return value
-    return Begun(coroutine, waiting)
+    return waiting if type(waiting) is Pending else Begun(coroutine, waiting)

@@ -1,13 +1,14 @@
 """Scoring without the detour by ASGI.
 
-A request to be scored that comes whole and alone, as nearly all do, is answered at once and in one
-write: no task, no messages of ASGI, no second turn of the event loop. What has to wait after all,
-and every other request, goes through ASGI as uvicorn has it.
+A request to be scored that comes whole and alone, as nearly all do, is answered in the same turn of
+the event loop and in one write: no task, no messages of ASGI. What has to wait longer, and every
+other request, goes through ASGI as uvicorn has it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any, Protocol
 
 import httptools
@@ -17,6 +18,7 @@ from holdfast.serving.begun import Begun, begin
 from holdfast.serving.connections import Connections
 from holdfast.serving.protocol import HttpProtocol, Phase, RefusedError
 from holdfast.serving.requests import Headers, Response
+from holdfast.serving.turns import Pending
 
 BEGUN = "holdfast.begun"
 
@@ -44,20 +46,26 @@ class DirectProtocol(HttpProtocol):
         self._first = False  # the first request of a stretch of bytes
         self._open = False  # ASGI does not know of the request yet
         self._body = b""
+        self._pending: Pending[Any, Any] | None = None  # what the last answer waits for
 
     def _feed(self, data: bytes) -> None:
+        if self._pending is not None:
+            self._hurry()
         self._first = True
         try:
             super()._feed(data)
             if self._open:
                 self._hand_over()
         except (httptools.HttpParserError, RefusedError):
+            self._hurry()
             if self._open:  # nobody but the parser has seen it
                 self._open, self._phase = False, Phase.HEAD
             raise
 
     def on_message_begin(self) -> None:
         """The first byte of a request."""
+        if self._pending is not None:
+            self._hurry()
         self.url = self._body = b""
         self.headers = []
         self.expect_100_continue = False
@@ -114,15 +122,64 @@ class DirectProtocol(HttpProtocol):
         answer = self._direct.direct(self.url, self.headers, self._body, self._arrived())
         if answer is None:
             return False
-        response = begin(answer)
-        if isinstance(response, Begun):
-            self._hand_over()
-            self.scope[BEGUN] = response  # type: ignore[literal-required]
-            self.cycle.more_body = False
-            self._phase = Phase.ANSWER
-            return True
         self._open = False
+        self._phase = self._watched = Phase.ANSWER  # until the end of the turn nobody watches it
+        self._go_on(answer)
+        return True
+
+    def _go_on(self, answer: Coroutine[Any, Any, Response]) -> None:
+        """Takes an answer as far as it comes now."""
+        self._pending = None
+        response = begin(answer)
+        if isinstance(response, Response):
+            self._reply(response)
+        elif isinstance(response, Pending):
+            self._pending = response
+            response.resume = partial(self._go_on, answer)
+            if response.full:
+                response.hurry()
+        else:
+            self._wait(response)
+
+    def _reply(self, response: Response) -> None:
+        if self.transport.is_closing():  # the caller is gone
+            return
         self._together.send(response.raw(self.server_state.default_headers))
         self.server_state.total_requests += 1
         self._rest()
-        return True
+
+    def _wait(self, response: Begun[Response]) -> None:
+        """For what takes longer than a turn, by way of ASGI."""
+        closed = self._phase is Phase.CLOSED
+        self._hand_over()
+        self.scope[BEGUN] = response  # type: ignore[literal-required]
+        self.scope["method"] = "POST"  # the parser may be elsewhere by now
+        self.cycle.more_body = False
+        self.cycle.disconnected = closed
+        self._phase = Phase.CLOSED if closed else Phase.ANSWER
+        self._watch()
+
+    def _hurry(self) -> None:
+        """Has what is pending answered before anything else happens to the connection."""
+        if self._pending is not None:
+            self._pending.hurry()
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """The caller has said all."""
+        self._hurry()
+        return super().eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The caller is gone; what he asked for is recorded as it would have been."""
+        self._hurry()
+        super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """Told by uvicorn to come to an end."""
+        self._hurry()
+        super().shutdown()
+
+    def expire(self) -> None:
+        """Told that time is over."""
+        self._hurry()
+        super().expire()

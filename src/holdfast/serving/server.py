@@ -5,32 +5,25 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Literal, NamedTuple, TypeVar
 
 from holdfast.bundle.predictor import Outputs
-from holdfast.errors import (
-    BundleError,
-    HoldfastError,
-    NotFoundError,
-    RequestError,
-    UnavailableError,
-)
+from holdfast.errors import BundleError, NotFoundError, RequestError, UnavailableError
 from holdfast.ports.clock import Clock
-from holdfast.ports.ids import new_id
+from holdfast.ports.ids import new_ids
 from holdfast.ports.spool import Spool
-from holdfast.records import PredictionBatch, Role, Route
+from holdfast.records import Route
 from holdfast.serving.admission import Admission
-from holdfast.serving.batches import Batches
 from holdfast.serving.converter import Rows
 from holdfast.serving.limits import Limits
 from holdfast.serving.loader import Load
 from holdfast.serving.metrics import Metrics
-from holdfast.serving.mirror import Mirror, Work
+from holdfast.serving.mirror import Work
 from holdfast.serving.parquet import ParquetReader
 from holdfast.serving.requests import Caller
 from holdfast.serving.router import LiveRoute, Loaded
 from holdfast.serving.routes import Routes
+from holdfast.serving.scoring import Scorer
 
 T = TypeVar("T")
 
@@ -83,18 +76,21 @@ class ModelServer:
         self.platform = platform
         self.starting = False
         self.draining = False
-        self._clock = clock
         self._spool = spool
-        self._refuse = spool_full == "refuse"
-        self._pool = ThreadPoolExecutor(2, thread_name_prefix="holdfast-score")
-        self._native = ThreadPoolExecutor(1, thread_name_prefix="holdfast-native")
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self.mirror = Mirror(self._score_again, self._deliver, self.metrics)
-        spool.watch(self.metrics.spool)
+        self._ids = new_ids("p")
+        self._scorer = Scorer(
+            clock=clock,
+            spool=spool,
+            refuse=spool_full == "refuse",
+            limits=self.limits,
+            admission=self.admission,
+            metrics=self.metrics,
+        )
+        self.mirror = self._scorer.mirror
 
     async def apply(self, route: Route) -> bool:
         """As :meth:`holdfast.serving.routes.Routes.apply`."""
-        self._loop = asyncio.get_running_loop()
+        self._scorer.use(asyncio.get_running_loop())
         return await self.routes.apply(route)
 
     @property
@@ -186,7 +182,7 @@ class ModelServer:
         """Runs a parser: at once for small bodies, else where it does not hold up the others."""
         if size <= self.limits.inline_bytes:
             return parse()
-        return await asyncio.get_running_loop().run_in_executor(self._pool, parse)
+        return await asyncio.get_running_loop().run_in_executor(self._scorer.pool, parse)
 
     async def answer(
         self, live: LiveRoute, rows: Rows, caller: Caller, version: Loaded | None = None
@@ -203,135 +199,30 @@ class ModelServer:
             BundleError: when no version could answer.
             UnavailableError: when it waited too long, or cannot be recorded and must be.
         """
-        prediction_id = new_id("p")
+        prediction_id = next(self._ids)
         chosen = version or live.only
         if chosen is None:
             chosen = live.choose(_routing_key(caller, rows) or prediction_id)
+        work = Work(chosen, rows, live.model, prediction_id, live.route.epoch)
         tried = [chosen]
         try:
-            outputs = await self._score(chosen, rows, live, prediction_id, caller.deadline)
+            outputs = await self._scorer.score(work, caller.deadline)
         except BundleError:
             if version is not None or chosen is live.champion:
                 raise
             tried.append(live.champion)
-            outputs = await self._score(live.champion, rows, live, prediction_id, caller.deadline)
+            work = work._replace(loaded=live.champion)
+            outputs = await self._scorer.score(work, caller.deadline)
         if live.watched:
             for loaded in live.watchers(tried):
-                self.mirror.put(Work(loaded, rows, live.model, prediction_id, live.route.epoch))
+                self.mirror.put(work._replace(loaded=loaded))
         return Answer(tried[-1], live.model, outputs, rows, prediction_id)
-
-    async def _score(
-        self, loaded: Loaded, rows: Rows, live: LiveRoute, request: str, deadline: float
-    ) -> Outputs:
-        started = time.perf_counter()
-        failure: Exception | None = None
-        outputs = None
-        try:
-            if loaded.kind == "native":
-                outputs = await self._batches_of(loaded).predict(rows.columns, rows.count, deadline)
-            elif rows.count <= self.limits.inline_rows:
-                outputs = loaded.predict(rows.columns, rows.count)
-            else:
-                outputs = await asyncio.get_running_loop().run_in_executor(
-                    self._pool, self._in_time, loaded, rows, deadline
-                )
-        except UnavailableError:
-            raise
-        except Exception as error:  # noqa: BLE001 (models raise what they like)
-            failure = error
-        seconds = time.perf_counter() - started
-        work = Work(loaded, rows, live.model, request, live.route.epoch)
-        kept = self._append(self._batch(work, "live", outputs, seconds, failure))
-        synced = self._spool.synced() if kept else None
-        if synced is not None and not await synced:
-            self.metrics.spool_lost.inc()
-            kept = False
-        if outputs is None:
-            raise BundleError(_code(failure), "the model could not answer these rows") from failure
-        if not kept and self._refuse:
-            raise UnavailableError(
-                "spool.full", "the prediction could not be recorded", "Try again later"
-            )
-        self.metrics.rows(live.model, loaded.version, rows.count)
-        return outputs
-
-    def _in_time(self, loaded: Loaded, rows: Rows, deadline: float) -> Outputs:
-        self.admission.check(deadline)
-        return loaded.predict(rows.columns, rows.count)
-
-    def _batches_of(self, loaded: Loaded) -> Batches:
-        if loaded.batches is None:
-            loaded.batches = Batches(
-                loaded.predict,
-                self._native,
-                rows=self.limits.batch_rows,
-                check=self.admission.check,
-            )
-        return loaded.batches
-
-    def _append(self, batch: PredictionBatch) -> bool:
-        kept = self._spool.append(batch)
-        if not kept:
-            self.metrics.spool_lost.inc()
-        return kept
-
-    def _batch(
-        self,
-        work: Work,
-        role: Role,
-        outputs: Outputs | None,
-        seconds: float,
-        failure: Exception | None,
-    ) -> PredictionBatch:
-        loaded, rows = work.loaded, work.rows
-        recorded = loaded.redaction.keep(
-            work.request, loaded.converter.names, rows.values, rows.ids
-        )
-        probability = None if outputs is None else outputs.probability
-        return PredictionBatch(
-            request=work.request,
-            model=work.model,
-            version=loaded.version,
-            epoch=work.epoch,
-            at=self._clock.timestamp(),
-            role=role,
-            names=recorded.names,
-            columns=recorded.columns,
-            ids=recorded.ids,
-            predictions=[] if outputs is None else outputs.prediction.tolist(),
-            scores=[] if probability is None else probability.tolist(),
-            seconds=seconds,
-            error=_code(failure) if failure is not None else "",
-            count=rows.count,
-            inputs=recorded.inputs,
-        )
-
-    def _score_again(self, work: Work) -> PredictionBatch:
-        started = time.perf_counter()
-        try:
-            outputs = work.loaded.predict(work.rows.columns, work.rows.count)
-        except Exception as error:  # noqa: BLE001 (models raise what they like)
-            return self._batch(work, "shadow", None, time.perf_counter() - started, error)
-        return self._batch(work, "shadow", outputs, time.perf_counter() - started, None)
-
-    def _deliver(self, batch: PredictionBatch) -> None:
-        """The spool is written by one thread only."""
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._append, batch)
 
     async def close(self, seconds: float = 5.0) -> None:
         """Lets the shadows finish what waits, for a while."""
-        try:
-            async with asyncio.timeout(seconds):
-                while not self.mirror.idle:  # noqa: ASYNC110 (another thread empties it)
-                    await asyncio.sleep(0.01)
-        except TimeoutError:
-            pass
-        await asyncio.sleep(0)  # the last records are delivered by the loop
+        await self._scorer.close(seconds)
         self.parquet.close()
         self.metrics.settle()
-        self._native.shutdown(wait=False, cancel_futures=True)
-        self._pool.shutdown(wait=False, cancel_futures=True)
         self.routes.library.close()
 
 
@@ -346,7 +237,3 @@ def _routing_key(caller: Caller, rows: Rows) -> str | None:
     if key is None and (caller_id := caller.caller_id) is not None:
         key = caller_id.decode()
     return key
-
-
-def _code(failure: Exception | None) -> str:
-    return failure.code if isinstance(failure, HoldfastError) else "model.failed"
