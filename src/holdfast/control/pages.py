@@ -8,13 +8,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse, StreamingResponse
 
-from holdfast.control.html import HEADERS, PageRoute, render, static_files
+from holdfast.control.html import HEADERS, PageRoute, render
 from holdfast.control.live import change_token, changes
 from holdfast.control.model import history_page, model_page, rollback_page
 from holdfast.control.orders import confirmed
 from holdfast.control.overview import home_page
 from holdfast.control.sign_in import add_sign_in, read_form
 from holdfast.control.story import incident_page
+from holdfast.control.templating import static_files
 from holdfast.control.waiting import Bus
 from holdfast.errors import NotFoundError, UsageError
 from holdfast.loop.container import Container
