@@ -98,7 +98,7 @@ def _of_column(
     largest = sorted(groups.items(), key=lambda one: (-one[1].height, str(one[0])))
     for (value,), part in largest[:MOST]:
         loss = part["loss"].drop_nulls().to_numpy()
-        mean, low, high = mean_interval(loss) if loss.size else (None, None, None)
+        mean, low, high = map(float, mean_interval(loss)) if loss.size else (None, None, None)
         yield SliceQuality(
             column=name, value=str(value), rows=part.height, labelled=loss.size, realised=mean,
             realised_low=low, realised_high=high, held_out=_held_out(reference, name, str(value)),
