@@ -99,10 +99,9 @@ def _drift(report: Report) -> Iterator[str]:
     if any(one.column == PREDICTION and one.moved for one in report.drift):
         yield "The predictions themselves moved for a time."
     for one in report.drift:
-        cost = max((b.harm or 0.0 for b in one.known if b.moved), default=0.0)
-        if loss(cost) != "0.000":
+        if loss(one.cost) != "0.000":
             what = "the predictions" if one.column == PREDICTION else one.column
-            yield f"The drift of {what} was expected to cost up to {signed(cost)} of loss."
+            yield f"The drift of {what} was expected to cost up to {signed(one.cost)} of loss."
             break
 
 

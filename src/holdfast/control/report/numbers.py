@@ -100,6 +100,11 @@ class ColumnDrift:
         """In how many blocks it was shown to have moved."""
         return sum(one.moved for one in self.blocks)
 
+    @property
+    def cost(self) -> float:
+        """The most that its drift was expected to add to the mean loss, in a block that moved."""
+        return max((one.harm or 0.0 for one in self.blocks if one.moved), default=0.0)
+
 
 @dataclass(frozen=True, slots=True)
 class Bar:

@@ -91,19 +91,19 @@ def html(report: Report) -> str:
 
 def report_page(report: Report) -> ReportPage:
     """What the page shows."""
-    both = paired(report.points)
+    judgeable = paired(report.points)
     return ReportPage(
         title=f"Report on {report.model}",
         at=report.at,
         report=report,
         sentences=tuple(lead(report)),
         lanes=_lanes(report) if report.lived else None,
-        volume=_both(lambda width: volume(report.volume, report.block, width))
+        volume=both(lambda width: volume(report.volume, report.block, width))
         if report.volume
         else None,
         quality=_quality(report),
         judged=judged(report.hindsight),
-        agreement=agreement(both) if both else None,
+        agreement=agreement(judgeable) if judgeable else None,
         map=_map(report) if any(one.known for one in report.drift) else None,
         drift=tuple(_row(one) for one in report.drift),
         shapes=tuple(
@@ -115,7 +115,8 @@ def report_page(report: Report) -> ReportPage:
     )
 
 
-def _both(draw: Callable[[int], Markup]) -> Both:
+def both(draw: Callable[[int], Markup]) -> Both:
+    """A chart drawn twice; ``draw`` takes the width."""
     return Both(draw(_WIDE), draw(_NARROW))
 
 
@@ -142,7 +143,7 @@ def _lanes(report: Report) -> Both:
         ("bad inputs", tuple(_broken(report))),
     )
     shown = [(name, spans) for name, spans in named if spans or name in ("live", "incidents")]
-    return _both(lambda width: lanes(report.start, report.end, shown, width))
+    return both(lambda width: lanes(report.start, report.end, shown, width))
 
 
 def _live(report: Report) -> Iterator[Span]:
@@ -180,7 +181,7 @@ def _broken(report: Report) -> Iterator[Span]:
 
 def _map(report: Report) -> Both:
     changes = [one.since for one in report.lived]
-    return _both(
+    return both(
         lambda width: drift_map(
             report.drift, report.start, report.end, report.block, changes, width
         )
