@@ -52,7 +52,7 @@ def test_the_page_shows_quality_evidence_and_what_moved(client: Client) -> None:
     loss = client.get("/incidents/inc-closed").text
     assert "Found 3 d after the first evidence, on 1,830 labels." in loss
     assert 'class="chart quality"' in loss
-    assert "No input was shown to have moved around this incident." in loss
+    assert "Not known: no block around this incident had enough rows" in loss
     drift = client.get("/incidents/inc-open").text
     assert 'class="chart full map"' in drift
     assert '<th scope="row">visibility</th>' in drift

@@ -63,13 +63,27 @@ def quality_around(
     return drawn(panel, block)
 
 
+class Causes(NamedTuple):
+    """What may have been behind an incident.
+
+    Args:
+        moved: inputs that were shown to have moved, those first whose drift was expected to cost
+            most.
+        known: whether there were enough rows to tell.
+    """
+
+    moved: tuple[ColumnDrift, ...]
+    known: bool
+
+
 def causes(
     looks: Sequence[SeenLook], lived: Sequence[Stint], block: timedelta, window: Window
-) -> tuple[ColumnDrift, ...]:
-    """Inputs that moved in the window, those first whose drift was expected to cost most."""
+) -> Causes:
+    """What moved in the window."""
     found = column_drift(looks, lived, block, window.start, window.end)
     moved = [one for one in found if one.moved and one.column != PREDICTION]
-    return tuple(sorted(moved, key=lambda one: one.cost, reverse=True)[:CAUSES])
+    moved.sort(key=lambda one: one.cost, reverse=True)
+    return Causes(tuple(moved[:CAUSES]), any(one.known for one in found))
 
 
 def strength(finding: Finding) -> str:

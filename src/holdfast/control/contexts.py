@@ -139,6 +139,7 @@ class IncidentPage:
         quality: in the time around the incident.
         causes: columns that were shown to have moved in that time, those first whose drift was
             expected to cost most.
+        compared: whether there were enough rows to tell what moved.
         map: drift of these columns; None without them.
     """
 
@@ -150,6 +151,7 @@ class IncidentPage:
     timeline: tuple[Moment, ...]
     quality: Quality
     causes: tuple[ColumnDrift, ...]
+    compared: bool
     map: Both | None
 
 

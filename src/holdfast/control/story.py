@@ -41,7 +41,7 @@ def incident_page(container: Container, incident_id: str) -> IncidentPage:
     found = tuple(one for one in findings if one is not None)
     now, block = container.clock.now(), container.spec(incident.model).monitor.block
     window = window_of(incident, found, block, now)
-    moved = causes(looks, lived, block, window)
+    moved, known = causes(looks, lived, block, window)
     decided = tuple(one for one in decisions if one is not None)
     moments = [
         *_opened(incident),
@@ -58,6 +58,7 @@ def incident_page(container: Container, incident_id: str) -> IncidentPage:
         timeline=tuple(sorted(moments, key=lambda one: (one.at, one.place))),
         quality=quality_around(looks, lived, found, block, window),
         causes=moved,
+        compared=known,
         map=both(
             lambda width: drift_map(moved, *window, block, [one.since for one in lived], width)
         )
