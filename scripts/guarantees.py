@@ -212,7 +212,7 @@ def page(results: Path = RESULTS) -> str:
             text = (
                 f"{facts['about']} Measured {facts['at'][:10]} with "
                 f"`.venv/bin/python benchmarks/run.py {name}`; see the [results]"
-                "(benchmarks-results.md)."
+                f"(benchmarks-results.md#{name})."
             )
             parts += [fill(text, 104), ""]
     return "\n".join(parts).rstrip() + "\n"

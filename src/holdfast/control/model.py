@@ -212,8 +212,7 @@ def _versions(
     container: Container, model: str, metric: str, back: RollbackChoice | None
 ) -> tuple[VersionLine, ...]:
     rows = versions_of(container, model)
-    # While a release is under way the live one is what a rollback keeps, not what it goes to.
-    before = () if back is None else (*back.others, *([] if back.ends else [back.back_to]))
+    before = set() if back is None else {*back.others, back.back_to} - {back.live}
     verdicts: dict[int, Verdict] = {}
     with container.store.read() as tx:
         for row in rows:
