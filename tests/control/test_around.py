@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from httpx import Client
 
-from holdfast.control.around import strength, window_of
+from holdfast.control.around import Window, causes, strength, window_of
 from holdfast.records import Finding, Incident
 
 AT = datetime(2013, 7, 3, tzinfo=UTC)
@@ -48,11 +48,15 @@ def test_the_window_reaches_from_before_the_evidence_to_after_the_end() -> None:
     assert window_of(ended, [], DAY, AT + 9 * DAY) == (AT - 14 * DAY, AT + 4 * DAY)
 
 
+def test_without_a_look_it_is_not_known_what_moved() -> None:
+    assert causes([], [], DAY, Window(AT, AT + DAY)) == ((), False)
+
+
 def test_the_page_shows_quality_evidence_and_what_moved(client: Client) -> None:
     loss = client.get("/incidents/inc-closed").text
     assert "Found 3 d after the first evidence, on 1,830 labels." in loss
     assert 'class="chart quality"' in loss
-    assert "Not known: no block around this incident had enough rows" in loss
+    assert "No input was shown to have moved around this incident." in loss
     drift = client.get("/incidents/inc-open").text
     assert 'class="chart full map"' in drift
     assert '<th scope="row">visibility</th>' in drift
