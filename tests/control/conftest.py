@@ -229,8 +229,14 @@ def _cut(look: Look, stint: Stint, *, last: bool) -> Look:
     part = slice(within[0], within[-1] + 1)
     return dataclasses.replace(
         look, starts=look.starts[part], rows=look.rows[part], estimates=look.estimates[part],
-        quality=look.quality[part], drift=look.drift if last else (),
+        quality=look.quality[part],
+        drift=tuple(_part(one, part) for one in look.drift) if last else (),
     )  # fmt: skip
+
+
+def _part(drift: Drift, part: slice) -> Drift:
+    names = ("rows", "effect", "low", "high", "log_m", "harm", "declared")
+    return dataclasses.replace(drift, **{name: getattr(drift, name)[part] for name in names})
 
 
 def _signature() -> Signature:

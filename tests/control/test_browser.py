@@ -5,16 +5,22 @@ scripts.
 import shutil
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from holdfast.control.report.gather import report_of
+from holdfast.control.report.page import html
+
 pytestmark = pytest.mark.browser
 
 MODEL = "flight-delay"
 PAGES = ("/", f"/models/{MODEL}", "/models/churn", "/models/fares", f"/models/{MODEL}/history",
-         f"/models/{MODEL}/rollback", "/incidents/inc-closed", "/sign-in")  # fmt: skip
+         f"/models/{MODEL}/rollback", "/incidents/inc-closed", "/incidents/inc-open", "/sign-in",
+         f"/models/{MODEL}/pause", f"/models/{MODEL}/versions/5/card",
+         f"/models/{MODEL}/report")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +79,7 @@ def test_an_open_dialog_is_left_alone_and_a_closed_one_follows(page: Page, regis
     page.get_by_role("dialog").get_by_role("link", name="Cancel").click()
     registered.tell("test.event", "something new happened")
     expect(page.get_by_text("something new happened")).to_be_visible()
-    expect(page.get_by_role("dialog", include_hidden=True)).to_contain_text(
-        "Version 3 will be live"
-    )
+    expect(page.locator("#rollback")).to_contain_text("Version 3 will be live")
 
 
 def test_rolling_back_asks_first_and_says_how_long_it_took(page: Page, registered: Any) -> None:
@@ -121,7 +125,8 @@ def test_pages_fit_their_window(page: Page, width: int) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
         outside = page.evaluate(
             """width => [...document.querySelectorAll("main *")]
-                 .filter(e => e.checkVisibility() && !e.closest(".scroll, svg, .hidden, thead"))
+                 .filter(e => e.checkVisibility())
+                 .filter(e => !e.closest(".scroll, .wide-table, svg, .hidden, thead"))
                  .filter(e => e.getBoundingClientRect().right > width + 1)
                  .map(e => e.outerHTML.slice(0, 80))""",
             width,
@@ -139,3 +144,61 @@ def test_one_can_get_anywhere_with_the_keyboard(page: Page) -> None:
         names.append(page.evaluate("document.activeElement.textContent.trim()"))
         assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     assert "Roll back version 4" in names
+
+
+def test_the_loop_is_paused_and_goes_on_by_a_dialog(page: Page) -> None:
+    page.goto(f"/models/{MODEL}")
+    page.get_by_role("link", name="Pause", exact=True).click()
+    dialog = page.get_by_role("dialog", name=f"Pause the loop of {MODEL}")
+    dialog.get_by_label("Note").fill("moving house")
+    dialog.get_by_role("button", name="Pause").click()
+    expect(page.get_by_text("The loop is paused: moving house.")).to_be_visible()
+    page.get_by_role("link", name="Resume", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Resume").click()
+    expect(page.get_by_text("The loop is paused")).not_to_be_visible()
+
+
+def test_one_click_puts_an_earlier_version_live(page: Page, registered: Any) -> None:
+    registered.serve(MODEL, "edge-1", "edge-2", epoch=99)
+    page.goto(f"/models/{MODEL}")
+    page.get_by_role("button", name="Go back to version 1").click()
+    expect(page.locator(".flash")).to_contain_text("Version 1 is live, in place of version 3.")
+
+
+def test_what_is_typed_into_a_form_stays_when_the_page_follows(page: Page, registered: Any) -> None:
+    page.goto("/incidents/inc-open")
+    expect(page.locator("#live-state")).to_have_text("live")
+    name = page.get_by_label("Your name")
+    name.fill("an")
+    registered.clock.time += timedelta(minutes=1)
+    registered.tell("release.moved", "something new happened")
+    expect(page.get_by_text("something new happened")).to_be_visible()
+    expect(name).to_have_value("an")
+    page.get_by_role("button", name="I look after it").click()
+    expect(page.locator(".facts")).to_contain_text("an")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_report_stands_alone_and_prints_light(
+    browser: Browser, registered: Any, tmp_path: Path, scheme: Any
+) -> None:
+    file = tmp_path / "report.html"
+    file.write_text(html(report_of(registered.container, MODEL)), encoding="utf-8")
+    context = browser.new_context(color_scheme=scheme, offline=True)
+    page = context.new_page()
+    asked: list[str] = []
+    complaints: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("console", lambda said: complaints.append(said.text))
+    page.goto(file.as_uri())
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Report on {MODEL}")
+    expect(page.get_by_role("img", name="Drift over time").first).to_be_visible()
+    assert asked == [file.as_uri()]
+    assert complaints == []
+    page.emulate_media(media="print", color_scheme=scheme)
+    page.set_viewport_size({"width": 703, "height": 900})
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert background == "rgb(255, 255, 255)"
+    assert page.evaluate("document.documentElement.scrollWidth") <= 703
+    assert page.pdf(format="A4").startswith(b"%PDF")
+    context.close()

@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "versions": ("holdfast.cli.inspect", "every version with its lineage"),
     "history": ("holdfast.cli.inspect", "what happened, newest first"),
     "incidents": ("holdfast.cli.inspect", "what is wrong, and what was"),
+    "report": ("holdfast.cli.report", "what happened in a window, as one HTML file"),
     "notify": ("holdfast.cli.notify", "who is told what, and whether it arrived"),
     "live-at": ("holdfast.cli.inspect", "which version answered at a time"),
     "audit": ("holdfast.cli.inspect", "re-check the hash chain of every decision"),

@@ -23,7 +23,10 @@ from holdfast.control.panels import (
     ServerLine,
     VersionLine,
 )
+from holdfast.control.report.numbers import ColumnDrift
+from holdfast.control.report.page import Both
 from holdfast.control.series import Quality
+from holdfast.gate.card import Card
 from holdfast.records import Decision, Finding, Incident, Job, Version
 
 
@@ -41,6 +44,7 @@ class ModelPage:
     """``/models/{model}``: all about one model.
 
     Args:
+        paused: whether a person has halted the loop; ``note`` says why.
         shares: version and share of the traffic, by the present route.
         back: what a rollback would do; None when there is nothing to go back to.
         empty: the command to run next, before anything is live.
@@ -50,6 +54,8 @@ class ModelPage:
     at: datetime
     model: str
     task: str
+    paused: bool
+    note: str
     live: Version | None
     since: datetime | None
     shares: tuple[tuple[int, float], ...]
@@ -99,15 +105,54 @@ class RollbackPage:
 
 
 @dataclass(frozen=True, slots=True)
+class HaltPage:
+    """``/models/{model}/pause``: halts the loop of a model, or lets it go on.
+
+    Args:
+        paused: as it is now; ``note`` says why.
+    """
+
+    title: str
+    at: datetime
+    model: str
+    paused: bool
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class CardPage:
+    """``/models/{model}/versions/{number}/card``: what a version is, and what the gate found."""
+
+    title: str
+    at: datetime
+    model: str
+    number: int
+    card: Card
+
+
+@dataclass(frozen=True, slots=True)
 class IncidentPage:
-    """``/incidents/{id}``: the story of one incident, oldest first."""
+    """``/incidents/{id}``: the story of one incident, oldest first.
+
+    Args:
+        findings: each with how strong its evidence is, in words.
+        quality: in the time around the incident.
+        causes: columns that were shown to have moved in that time, those first whose drift was
+            expected to cost most.
+        compared: whether there were enough rows to tell what moved.
+        map: drift of these columns; None without them.
+    """
 
     title: str
     at: datetime
     incident: Incident
-    findings: tuple[Finding, ...]
+    findings: tuple[tuple[Finding, str], ...]
     decisions: tuple[Decision, ...]
     timeline: tuple[Moment, ...]
+    quality: Quality
+    causes: tuple[ColumnDrift, ...]
+    compared: bool
+    map: Both | None
 
 
 @dataclass(frozen=True, slots=True)

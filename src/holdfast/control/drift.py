@@ -10,7 +10,7 @@ from holdfast.control.seen import SeenDrift, SeenLook
 from holdfast.control.words import number
 from holdfast.spec import Monitor
 
-_MEASURES = {"rank_wasserstein": "rank distance", "total_variation": "share of rows"}
+MEASURES = {"rank_wasserstein": "rank distance", "total_variation": "share of rows"}
 
 
 def drift(look: SeenLook | None, policy: Monitor) -> DriftPanel:
@@ -39,7 +39,7 @@ def _line(one: SeenDrift, top: float) -> DriftLine:
     moved = bool(one.declared and one.declared[-1])
     return DriftLine(
         column=one.column,
-        measure=_MEASURES.get(one.measure, one.measure),
+        measure=MEASURES.get(one.measure, one.measure),
         rows=rows,
         effect=effect,
         low=low,

@@ -1,28 +1,20 @@
-"""How pages are made: templates, static files, headers, and errors as pages."""
+"""How pages are answered: headers, and errors as pages."""
 
 from __future__ import annotations
 
-import mimetypes
 from collections.abc import Callable, Coroutine
-from dataclasses import fields
-from functools import cache
-from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from holdfast.control import words
 from holdfast.control.contexts import ErrorPage
+from holdfast.control.templating import filled
 from holdfast.errors import HoldfastError
-
-_HERE = Path(__file__).parent
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -37,44 +29,6 @@ HEADERS = {
 }
 
 
-@cache
-def static_files() -> dict[str, tuple[bytes, str]]:
-    """Every file under ``static``: its bytes and media type, by relative path."""
-    root = _HERE / "static"
-    return {
-        path.relative_to(root).as_posix(): (
-            path.read_bytes(),
-            mimetypes.guess_type(path.name)[0] or "application/octet-stream",
-        )
-        for path in sorted(root.rglob("*"))
-        if path.is_file()
-    }
-
-
-def asset(name: str) -> str:
-    """Address of a static file, which changes with its content, so that it may be kept."""
-    content, _ = static_files()[name]
-    return f"/static/{name}?{sha256(content).hexdigest()[:12]}"
-
-
-@cache
-def templates() -> Environment:
-    """The Jinja2 environment: everything is escaped, and unknown names are errors."""
-    environment = Environment(
-        loader=FileSystemLoader(_HERE / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    names = ("when", "exactly", "ago", "seconds", "number", "loss", "signed", "share", "short")
-    environment.filters.update({name: getattr(words, name) for name in names})
-    environment.filters["state_of"] = words.state_of
-    environment.filters["kind_of"] = words.kind_of
-    environment.globals["asset"] = asset
-    return environment
-
-
 def render(
     name: str, page: Any, status: int = 200, *, seen: str = "", out: bool = False
 ) -> Response:
@@ -87,9 +41,7 @@ def render(
         seen: change token of what the page shows; empty for pages that do not change.
         out: whether somebody is signed in, and may sign out.
     """
-    values = {field.name: getattr(page, field.name) for field in fields(page)}
-    text = templates().get_template(name).render(values, seen=seen, signed_in=out)
-    return HTMLResponse(text, status, HEADERS)
+    return HTMLResponse(filled(name, page, seen=seen, signed_in=out), status, HEADERS)
 
 
 def wants_page(scope: Scope) -> bool:

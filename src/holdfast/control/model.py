@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 
-from holdfast.control.contexts import HistoryPage, ModelPage, RollbackPage
+from holdfast.control.contexts import CardPage, HistoryPage, ModelPage, RollbackPage
 from holdfast.control.drift import drift
 from holdfast.control.evidence import release_panel
 from holdfast.control.overview import health_of, hourly
@@ -22,6 +22,7 @@ from holdfast.control.quality import current, quality
 from holdfast.control.seen import read_looks
 from holdfast.control.words import seconds
 from holdfast.errors import ConflictError, HoldfastError
+from holdfast.loop.cards import card_of
 from holdfast.loop.container import Container
 from holdfast.loop.routing import Router
 from holdfast.loop.stints import stints
@@ -62,13 +63,17 @@ def model_page(container: Container, model: str, done: str | None = None) -> Mod
         findings = store.findings.list(tx, model, limit=500)
         incidents = store.incidents.list(tx, model, limit=20)
         events = store.events.list(tx, model=model, limit=RECENT)
+        entry = store.models.get(tx, model)
+    back = rollback_choice(container, model)
     total, spark = hourly(container, model)
-    versions = _versions(container, model, spec.gate.metric)
+    versions = _versions(container, model, spec.gate.metric, back)
     return ModelPage(
         title=model,
         at=now,
         model=model,
         task=status.task,
+        paused=entry.paused,
+        note=entry.note,
         live=status.live,
         since=lived[-1].since if lived else None,
         shares=_shares(status.route),
@@ -76,7 +81,7 @@ def model_page(container: Container, model: str, done: str | None = None) -> Mod
         predictions=total,
         spark=spark,
         recorded_until=status.recorded_until,
-        back=rollback_choice(container, model),
+        back=back,
         flash=None if done is None else _flash(container, model, done),
         quality=quality(looks, spec.monitor, lived, findings),
         drift=drift(current(looks, lived), spec.monitor),
@@ -109,6 +114,23 @@ def history_page(container: Container, model: str, before: int | None) -> Histor
         lines=history_lines(shown),
         before=before,
         older=shown[-1].seq if len(events) > PAGE else None,
+    )
+
+
+def card_page(container: Container, model: str, number: int) -> CardPage:
+    """``/models/{model}/versions/{number}/card``.
+
+    Raises:
+        NotFoundError: when there is no such model or version.
+        BundleError: when its bundle is not here.
+    """
+    container.ask(container.store.models.get, model)
+    return CardPage(
+        title=f"Card of {model}, version {number}",
+        at=container.clock.now(),
+        model=model,
+        number=number,
+        card=card_of(container, model, number),
     )
 
 
@@ -186,8 +208,11 @@ def _shares(route: Route | None) -> tuple[tuple[int, float], ...]:
     return tuple(sorted(((arm.version, arm.weight) for arm in arms), key=lambda one: -one[1]))
 
 
-def _versions(container: Container, model: str, metric: str) -> tuple[VersionLine, ...]:
+def _versions(
+    container: Container, model: str, metric: str, back: RollbackChoice | None
+) -> tuple[VersionLine, ...]:
     rows = versions_of(container, model)
+    before = set() if back is None else {*back.others, back.back_to} - {back.live}
     verdicts: dict[int, Verdict] = {}
     with container.store.read() as tx:
         for row in rows:
@@ -203,6 +228,7 @@ def _versions(container: Container, model: str, metric: str) -> tuple[VersionLin
             metric=next((one for one in row.version.metrics if one.name == metric), None),
             served_by=row.served_by if row.version.predictor == "native" else "ONNX",
             compiled=row.version.predictor_note if row.version.predictor == "onnx" else "",
+            back=row.version.number in before,
         )
         for row in rows
     )

@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import RedirectResponse, StreamingResponse
+from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import HTMLResponse, StreamingResponse
 
-from holdfast.control.html import HEADERS, PageRoute, render, static_files
+from holdfast.control.html import HEADERS, PageRoute, render
 from holdfast.control.live import change_token, changes
-from holdfast.control.model import history_page, model_page, rollback_page
-from holdfast.control.orders import confirmed
+from holdfast.control.model import card_page, history_page, model_page
+from holdfast.control.order_pages import add_orders
 from holdfast.control.overview import home_page
-from holdfast.control.sign_in import add_sign_in, read_form
+from holdfast.control.report.gather import report_of
+from holdfast.control.report.page import html
+from holdfast.control.sign_in import add_sign_in
 from holdfast.control.story import incident_page
+from holdfast.control.templating import static_files
 from holdfast.control.waiting import Bus
-from holdfast.errors import NotFoundError, UsageError
+from holdfast.errors import NotFoundError
 from holdfast.loop.container import Container
 from holdfast.loop.releasing import Releasing
 
-ACTOR = "dashboard"
-_LONGEST_REASON = 500
+# What stands alone has its sheet in itself; nothing in it may run, load or be sent.
+ALONE = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; sandbox"
+    )
+}
 
 
 def make_pages(container: Container, releasing: Releasing, bus: Bus) -> APIRouter:
@@ -35,7 +43,8 @@ def make_pages(container: Container, releasing: Releasing, bus: Bus) -> APIRoute
         return render(name, make(), status, seen=seen, out=token is not None)
 
     _models(pages, container, shown)
-    _orders(pages, container, releasing, bus)
+    _files(pages, container, shown)
+    add_orders(pages, container, releasing, bus)
     _plumbing(pages, container, bus)
     add_sign_in(pages, token)
     return pages
@@ -64,33 +73,24 @@ def _models(pages: APIRouter, container: Container, shown: Shown) -> None:
         return shown("incident.html", lambda: incident_page(container, incident_id))
 
 
-def _orders(pages: APIRouter, container: Container, releasing: Releasing, bus: Bus) -> None:
-    signed = container.settings.token is not None
+def _files(pages: APIRouter, container: Container, shown: Shown) -> None:
+    @pages.get("/models/{model}/versions/{number}/card")
+    def card(model: str, number: Annotated[int, Path(ge=1, le=2**31)]) -> Response:
+        return shown("card.html", lambda: card_page(container, model, number))
 
-    @pages.get("/models/{model}/rollback")
-    def ask(model: str) -> Response:
-        # Never refreshed: what a form promises must not change under the hand that sends it.
-        return render("rollback.html", rollback_page(container, model), out=signed)
-
-    @pages.post("/models/{model}/rollback")
-    async def rollback(model: str, request: Request) -> Response:
-        form = await read_form(request)
-        to = _version(form.get("to", ""))
-        reason = form.get("reason", "").strip()[:_LONGEST_REASON] or "by hand"
-        if form.get("keep") == form.get("to"):
-            ends = _version(form.get("ends", ""))
-            act = lambda: releasing.abort(model, version=ends, actor=ACTOR, reason=reason)  # noqa: E731
-        else:
-            act = lambda: releasing.rollback(model, actor=ACTOR, reason=reason, to=to)  # noqa: E731
-        release = await confirmed(container, releasing, bus, model, act)
-        return RedirectResponse(f"/models/{release.model}?done={release.id}", 303)
+    @pages.get("/models/{model}/report")
+    def report(
+        model: str,
+        start: Annotated[datetime | None, Query(alias="from")] = None,
+        end: Annotated[datetime | None, Query(alias="to")] = None,
+    ) -> Response:
+        found = report_of(container, model, _aware(start), _aware(end))
+        return HTMLResponse(html(found), headers=HEADERS | ALONE)
 
 
-def _version(text: str) -> int:
-    """The version that the form promised; never a default, which could be another by now."""
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise UsageError("request.form", "the form names no version to go back to")
-    return int(text)
+def _aware(time: datetime | None) -> datetime | None:
+    """A time without a zone is UTC."""
+    return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time
 
 
 def _plumbing(pages: APIRouter, container: Container, bus: Bus) -> None:

@@ -144,6 +144,7 @@ class VersionLine:
         metric: the gate's metric on its held-out rows; None when it was not measured.
         served_by: ``ONNX``, or ``native`` and why.
         compiled: how far the compiled model agrees with the original.
+        back: whether it was live before and can be again.
     """
 
     version: Version
@@ -153,6 +154,7 @@ class VersionLine:
     metric: Metric | None
     served_by: str
     compiled: str = ""
+    back: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ def quality(
         findings: any; only those about loss are marked.
     """
     now = current(looks, lived)
-    levels = _levels(looks, lived)
+    levels = levels_of(looks, lived)
     live = levels[-1] if levels and now is not None else None
     series = points(looks, lived, policy.block)
     if not series:
@@ -54,7 +54,7 @@ def quality(
     shown = series[omitted:]
     panel = Quality(
         points=shown,
-        marks=_within((*_versions(lived), *_findings(findings)), shown),
+        marks=marks_of(lived, findings, shown),
         levels=levels,
         live=live,
         omitted=omitted,
@@ -62,13 +62,24 @@ def quality(
         estimated=estimated(now),
         labels=sum(point.labelled for point in shown),
     )
-    if all(point.realised is None and point.estimated is None for point in shown):
-        return replace(panel, empty=_nothing(shown))
-    wide, narrow = (_drawing(panel, policy.block, *size) for size in (_WIDE, _NARROW))
+    return drawn(panel, policy.block)
+
+
+def drawn(panel: Quality, block: timedelta) -> Quality:
+    """The panel with its charts, or with why there is nothing to draw.
+
+    Args:
+        panel: with at least one point.
+        block: length of a block.
+    """
+    if all(point.realised is None and point.estimated is None for point in panel.points):
+        return replace(panel, empty=_nothing(panel.points))
+    wide, narrow = (_drawing(panel, block, *size) for size in (_WIDE, _NARROW))
     return replace(panel, wide=wide, narrow=narrow)
 
 
-def _levels(looks: Sequence[SeenLook], lived: Sequence[Stint]) -> tuple[Level, ...]:
+def levels_of(looks: Sequence[SeenLook], lived: Sequence[Stint]) -> tuple[Level, ...]:
+    """What the loss is held against in each time that a version was live and looked at."""
     known = {(look.version, look.since): look for look in looks}
     found = ((stint, known.get(stint[:2])) for stint in lived)
     return tuple(
@@ -78,8 +89,13 @@ def _levels(looks: Sequence[SeenLook], lived: Sequence[Stint]) -> tuple[Level, .
     )
 
 
-def _within(marks: Sequence[Mark], shown: Sequence[QualityPoint]) -> tuple[Mark, ...]:
-    """Marks since the first point, and the version that was live by then."""
+def marks_of(
+    lived: Sequence[Stint], findings: Sequence[Finding], shown: Sequence[QualityPoint]
+) -> tuple[Mark, ...]:
+    """Versions that went live and findings about loss since the first point, with the version
+    that was live by then.
+    """
+    marks = (*_versions(lived), *_findings(findings))
     older = [m for m in marks if m.kind == "version" and m.at < shown[0].start]
     return (*older[-1:], *(mark for mark in marks if mark.at >= shown[0].start))
 

@@ -10,6 +10,8 @@ from datetime import datetime
 
 import msgspec
 
+from holdfast.records import Spell
+
 
 class SeenCohort(msgspec.Struct, frozen=True):
     """Realised quality of one block; see :class:`holdfast.monitoring.quality.Cohort`."""
@@ -54,6 +56,7 @@ class SeenLook(msgspec.Struct, frozen=True):
         since: when it went live.
         reference: mean loss on its held-out rows.
         tolerated: loss up to which nobody is woken.
+        broken: when the inputs broke the contract hard.
     """
 
     until: datetime
@@ -67,6 +70,7 @@ class SeenLook(msgspec.Struct, frozen=True):
     estimates: list[SeenEstimate] = []
     quality: list[SeenCohort] = []
     labels: int = 0
+    broken: list[Spell] = []
 
 
 def read_looks(history: Iterable[bytes]) -> tuple[SeenLook, ...]:

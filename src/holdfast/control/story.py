@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
+from holdfast.control.around import causes, quality_around, strength, window_of
 from holdfast.control.contexts import IncidentPage
 from holdfast.control.panels import Moment, Tone
+from holdfast.control.report.drift_map import drift_map
+from holdfast.control.report.page import both
+from holdfast.control.seen import read_looks
 from holdfast.control.words import kind_of
 from holdfast.loop.container import Container
+from holdfast.loop.stints import stints
 from holdfast.records import Decision, Event, Finding, Incident
 
 _ACTIONS = ("route.changed", "release.started", "release.moved", "alias.moved")
@@ -31,7 +36,12 @@ def incident_page(container: Container, incident_id: str) -> IncidentPage:
         events = store.events.list(
             tx, model=incident.model, since=incident.opened_at - _BEFORE, limit=10_000
         )
+        lived = stints(store.routes.history(tx, incident.model, 10_000))
+        looks = read_looks(store.looks.history(tx, incident.model))
     found = tuple(one for one in findings if one is not None)
+    now, block = container.clock.now(), container.spec(incident.model).monitor.block
+    window = window_of(incident, found, block, now)
+    moved, known = causes(looks, lived, block, window)
     decided = tuple(one for one in decisions if one is not None)
     moments = [
         *_opened(incident),
@@ -41,11 +51,19 @@ def incident_page(container: Container, incident_id: str) -> IncidentPage:
     ]
     return IncidentPage(
         title=f"Incident of {incident.model}",
-        at=container.clock.now(),
+        at=now,
         incident=incident,
-        findings=found,
+        findings=tuple((one, strength(one)) for one in found),
         decisions=decided,
         timeline=tuple(sorted(moments, key=lambda one: (one.at, one.place))),
+        quality=quality_around(looks, lived, found, block, window),
+        causes=moved,
+        compared=known,
+        map=both(
+            lambda width: drift_map(moved, *window, block, [one.since for one in lived], width)
+        )
+        if moved
+        else None,
     )
 
 

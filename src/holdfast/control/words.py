@@ -75,9 +75,11 @@ def spelled(length: timedelta) -> str:
 def seconds(value: float) -> str:
     """A short time.
 
-    >>> seconds(0.1384), seconds(2.51)
-    ('138 ms', '2.5 s')
+    >>> seconds(0.1384), seconds(2.51), seconds(0.00042)
+    ('138 ms', '2.5 s', '0.42 ms')
     """
+    if value < 0.01:
+        return f"{value * 1000:.2g} ms"
     return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
 
 
@@ -115,9 +117,11 @@ def signed(value: float | None) -> str:
 def share(value: float) -> str:
     """A share as a percentage.
 
-    >>> share(0.05), share(0.125)
-    ('5 %', '12.5 %')
+    >>> share(0.05), share(0.125), share(0.00002)
+    ('5 %', '12.5 %', '< 0.01 %')
     """
+    if 0 < value < 0.0001:
+        return "< 0.01 %"
     return f"{100 * value:.3g} %"
 
 
