@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from holdfast.monitoring.loss_monitor import monitor_loss, open_alarm, run_length, tolerated
+from holdfast.monitoring.loss_monitor import episodes, monitor_loss, run_length, tolerated
 from holdfast.records import Reference
 from holdfast.spec import Monitor
 from holdfast.statistics.eprocess import cusum
@@ -31,7 +31,7 @@ def _look(losses, start, per_day=500, reference=REFERENCE, policy=POLICY):
     return monitor_loss(
         _known(losses, start, per_day), reference, policy, model="late", version=2, since=start,
         until=until,
-    )  # fmt: skip
+    ).open  # fmt: skip
 
 
 def test_no_false_page_within_the_budget(start) -> None:
@@ -103,13 +103,37 @@ def test_an_alarm_closes_when_the_evidence_is_gone() -> None:
     losses = np.concatenate([np.full(300, 0.0), np.full(60, 1.0), np.full(4000, 0.0)])
     log_m = cusum(losses, 0.2)
     on = log_m >= np.log(1000)
-    assert open_alarm(losses[:360], log_m[:360], 0.2, on[:360]) == open_alarm(
-        losses[:370], log_m[:370], 0.2, on[:370]
-    )
-    alarm = open_alarm(losses[:360], log_m[:360], 0.2, on[:360])
-    assert alarm is not None
-    assert alarm.since == 300
-    assert open_alarm(losses, log_m, 0.2, on) is None
+    assert episodes(log_m[:300], on[:300]) == []
+    ((at, closed),) = episodes(log_m[:360], on[:360])
+    assert closed is None
+    assert episodes(log_m[:370], on[:370]) == [(at, None)]
+    ((late, closed),) = episodes(log_m, on)
+    assert late == at
+    assert closed is not None
+    assert closed > 360
+
+
+def test_an_alarm_that_came_and_went_between_two_looks_is_reported_once(start) -> None:
+    """As after the control plane was away for a month."""
+    rng = np.random.default_rng(7)
+    losses = np.concatenate(
+        [rng.random(2500) < 0.15, rng.random(1500) < 0.5, rng.random(20_000) < 0.02]
+    ).astype(float)
+    until = start + 48 * DAY
+    known = _known(losses, start, 500)
+
+    def look(before):
+        return monitor_loss(
+            known, REFERENCE, POLICY, model="late", version=2, since=start, until=until,
+            before=before,
+        )  # fmt: skip
+
+    away = look(start + 5 * DAY)
+    assert away.open is None
+    (finding,) = away.passed
+    assert finding.pages
+    assert abs(finding.since - (start + 5 * DAY)) < 0.2 * DAY
+    assert look(None) == look(until) == (None, ())
 
 
 def test_run_length_follows_the_labels_and_the_budget() -> None:
@@ -118,6 +142,18 @@ def test_run_length_follows_the_labels_and_the_budget() -> None:
     assert run_length(month, 0.5) == 65_536
     assert run_length(month[:100], 1.0) >= 1000
     assert run_length(np.zeros(0, dtype=np.int64), 1.0) == 1024
+
+
+def test_a_raised_run_length_asks_for_more_and_an_unarmed_monitor_wakes_nobody(start) -> None:
+    rng = np.random.default_rng(8)
+    losses = np.concatenate([rng.random(5000) < 0.15, rng.random(1000) < 0.35]).astype(float)
+    about = {"model": "late", "version": 2, "since": start, "until": start + 12 * DAY}
+    known = _known(losses, start, 500)
+    plain = monitor_loss(known, REFERENCE, POLICY, **about).open
+    raised = monitor_loss(known, REFERENCE, POLICY, **about, raised=4.0**4, armed=False).open
+    assert raised.at > plain.at
+    assert (plain.pages, raised.pages) == (True, False)
+    assert raised.log_threshold == pytest.approx(plain.log_threshold + 4 * np.log(4))
 
 
 def test_no_labels_no_finding(start) -> None:

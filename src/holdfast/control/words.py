@@ -13,6 +13,7 @@ _KINDS = {
     "realised_loss": "measured loss",
     "contract": "broken input",
     "silence": "silence",
+    "label_delay": "delay of labels",
 }
 
 

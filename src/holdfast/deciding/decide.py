@@ -34,6 +34,7 @@ _WEIGHT = {
     "prediction_drift": 3,
     "input_drift": 4,
     "silence": 5,
+    "label_delay": 6,
 }
 _TRIGGER = {
     "realised_loss": "quality",
@@ -42,6 +43,7 @@ _TRIGGER = {
     "prediction_drift": "drift",
     "input_drift": "drift",
     "silence": "silence",
+    "label_delay": "quality",
 }
 
 

@@ -12,14 +12,16 @@ import polars as pl
 
 from holdfast.bundle.manifest import read_manifest
 from holdfast.loop.container import Container
+from holdfast.loop.kept import Kept
 from holdfast.loop.outcomes import typed_labels
 from holdfast.loop.stints import Stint
+from holdfast.monitoring.arming import arm, policy_digest
 from holdfast.monitoring.hindsight import hindsight
 from holdfast.monitoring.look import Look, look
 from holdfast.monitoring.loss_monitor import tolerated
 from holdfast.monitoring.merge import to_frame
 from holdfast.recording.join import outcomes
-from holdfast.records import Reference, Signature, Version
+from holdfast.records import Arming, Reference, Signature, Version
 from holdfast.spec import Monitor, Spec
 
 LATE = timedelta(days=90)
@@ -32,7 +34,7 @@ def look_at(
     version: Version,
     since: datetime,
     until: datetime,
-    before: datetime | None = None,
+    kept: Kept | None = None,
 ) -> Look:
     """One look at the live version.
 
@@ -42,7 +44,7 @@ def look_at(
         version: the live one, its bundle on this machine.
         since: when it went live.
         until: prediction time up to which everything is in the log.
-        before: end of the look before this one.
+        kept: what is kept of the look before this one.
     """
     signature = read_manifest(version.bundle_path).signature
     summaries = container.summaries.load(version.model, version.number, since, until)
@@ -59,8 +61,17 @@ def look_at(
         classes=signature.classes,
         positive=_positive(spec, signature),
         metrics=(spec.gate.metric,),
-        before=before,
+        before=None if kept is None else kept.until,
+        arming=_arming(container.reference(version), spec.monitor, kept),
     )
+
+
+def _arming(reference: Reference, policy: Monitor, kept: Kept | None) -> Arming:
+    """The rehearsal of the monitors: once a version and policy, at the first look."""
+    known = None if kept is None else kept.arming
+    if known is not None and known.policy == policy_digest(policy):
+        return known
+    return arm(reference, policy)
 
 
 def look_back(container: Container, spec: Spec, past: Stint, until: datetime) -> None:

@@ -10,9 +10,11 @@ from sqlalchemy import Connection
 
 from holdfast.errors import NotFoundError
 from holdfast.loop.container import SERVER_SILENCE, Container
+from holdfast.loop.kept import read_kept
 from holdfast.loop.recorders import RecorderState, recorder_state
 from holdfast.loop.routing import latest_release
 from holdfast.records import (
+    Armed,
     Decision,
     Event,
     Incident,
@@ -43,6 +45,7 @@ class ModelStatus(Record, frozen=True, kw_only=True):
         recorder: of this home.
         undelivered: messages that failed so far, and those given up in the last week.
         decision: the newest, which says what was done about the model, or why nothing was.
+        monitors: what may page, and how it did in its rehearsal.
     """
 
     model: str
@@ -58,6 +61,7 @@ class ModelStatus(Record, frozen=True, kw_only=True):
     recorder: RecorderState | None = None
     undelivered: tuple[Notification, ...] = ()
     decision: Decision | None = None
+    monitors: tuple[Armed, ...] = ()
 
     def lines(self) -> Iterator[str]:
         """The status as text."""
@@ -86,6 +90,8 @@ class ModelStatus(Record, frozen=True, kw_only=True):
         if self.decision is not None:
             action = self.decision.action.replace("_", " ")
             yield f"  decided {self.decision.at:%Y-%m-%d %H:%M}: {action}; {self.decision.reason}"
+        for monitor in self.monitors:
+            yield f"  monitor of the {monitor.monitor.replace('_', ' ')}: {monitor.sentence}"
         for incident in self.incidents:
             yield f"  OPEN INCIDENT {incident.id} since {incident.opened_at:%Y-%m-%d %H:%M}: " + (
                 incident.title
@@ -185,6 +191,7 @@ def status_of(container: Container, model: str) -> ModelStatus:
         incidents = store.incidents.list(tx, model, open_only=True)
         undelivered = _undelivered(container, tx, model)
         decided = store.decisions.list(tx, model, limit=1)
+        seen = read_kept(store.looks.latest(tx, model))
     live = None if route is None else container.version_record(model, route.champion.version)
     answered = _answered(container, model, now - timedelta(days=1), now)
     return ModelStatus(
@@ -201,6 +208,7 @@ def status_of(container: Container, model: str) -> ModelStatus:
         recorder=recorder_state(container),
         undelivered=undelivered,
         decision=decided[0] if decided else None,
+        monitors=() if seen is None or seen.arming is None else seen.arming.monitors,
     )
 
 

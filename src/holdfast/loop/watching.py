@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
-import msgspec
 from sqlalchemy import Connection
 
 from holdfast.deciding.decide import decide
 from holdfast.loop import incidents
 from holdfast.loop.container import Container
+from holdfast.loop.kept import Kept, read_kept
 from holdfast.loop.looking import look_at, look_back, look_json
 from holdfast.loop.releasing import Releasing
 from holdfast.loop.state import state_of
@@ -59,8 +59,9 @@ class Watching:
         since = lived[-1].since
         seen = None
         if until is not None:
-            before = self._before(model, version, since)
-            seen = look_at(container, spec, version, since, until, before)
+            seen = look_at(
+                container, spec, version, since, until, self._kept(model, version, since)
+            )
         self._act(spec, version, since, seen, route, plans)
         self._seen[model] = new
         if until is not None and len(lived) > 1:
@@ -90,10 +91,9 @@ class Watching:
         self._plans[model] = (version.number, now, plans)
         return plans
 
-    def _before(self, model: str, version: Version, since: datetime) -> datetime | None:
-        """Until when this version was looked at before; from the store after a restart."""
-        kept = self._container.ask(self._store.looks.find, model, version.number, since)
-        return None if kept is None else msgspec.json.decode(kept, type=_Kept).until
+    def _kept(self, model: str, version: Version, since: datetime) -> Kept | None:
+        """The look before this one."""
+        return read_kept(self._container.ask(self._store.looks.find, model, version.number, since))
 
     def _look_back(self, spec: Spec, past: Stint, until: datetime) -> None:
         """Once a day at the version before, for labels that came late."""
@@ -168,12 +168,6 @@ class Watching:
     ) -> None:
         body = {"sentence": sentence, kind.partition(".")[0]: record.to_dict()}
         self._store.events.append(tx, now, kind, model, "holdfast", body)
-
-
-class _Kept(msgspec.Struct, frozen=True):
-    """What is needed of a stored look."""
-
-    until: datetime
 
 
 class _Seen(NamedTuple):

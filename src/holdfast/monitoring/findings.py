@@ -6,9 +6,13 @@ from datetime import datetime, timedelta
 
 from holdfast.records import FindingKind, digest
 
-# How the budget of false pages is shared among the monitors that may page.
-REALISED_SHARE = 0.5
-ESTIMATED_SHARE = 0.25
+PAGE_SHARES: dict[FindingKind, float] = {
+    "realised_loss": 0.5,
+    "estimated_loss": 0.25,
+    "contract": 0.25,
+}
+"""How the budget of false pages is shared among what may page. Breaks of the contract follow from
+judgements, not from a test: their share is kept free for them."""
 
 
 def finding_id(model: str, version: int, kind: FindingKind, subject: str, since: datetime) -> str:

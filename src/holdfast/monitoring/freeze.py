@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+import msgspec
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +23,7 @@ from holdfast.monitoring.cells import (
     ordered,
 )
 from holdfast.monitoring.drift import effect_of
+from holdfast.monitoring.history import history
 from holdfast.records import Bins, ColumnSummary, Reference, Summary
 from holdfast.spec import Task
 
@@ -88,7 +90,7 @@ def freeze(
     spread = 0.0 if days is None else long_run_spread(loss, days)
     error = _error(loss, days, spread)
     mean = float(loss.mean())
-    return Reference(
+    reference = Reference(
         bins=tuple(bins.values()),
         summaries=summaries,
         loss=mean,
@@ -101,6 +103,10 @@ def freeze(
         usual={} if days is None else _usual(bins, binned, days),
         loss_spread=spread,
     )
+    if days is None:
+        return reference
+    kept = history(reference, task, binned[PREDICTION].cells, loss, days)
+    return msgspec.structs.replace(reference, history=kept)
 
 
 def _also(name: str, task: Task) -> tuple[float, ...]:

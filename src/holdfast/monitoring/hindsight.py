@@ -7,6 +7,7 @@ from datetime import datetime
 
 import polars as pl
 
+from holdfast.monitoring.late import correct
 from holdfast.monitoring.quality import ClassLabel, Cohort, labelled, quality
 from holdfast.monitoring.times import align, whole_hours, with_times
 from holdfast.spec import Monitor, Task
@@ -45,7 +46,11 @@ def hindsight(
     length = whole_hours(policy.block)
     outcomes = with_times(outcomes)
     known = labelled(outcomes, until, task=task, classes=classes, positive=positive, scale=scale)
-    return quality(
+    cohorts = quality(
         outcomes, known, since=align(since, length), until=ended, length=length, task=task,
         metrics=metrics, classes=classes, positive=positive,
+    )  # fmt: skip
+    return correct(
+        cohorts, outcomes, known, until=until, length=length, task=task, classes=classes,
+        positive=positive,
     )  # fmt: skip

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -17,21 +18,18 @@ from numpy.typing import NDArray
 from holdfast.monitoring.broken import sound, whole
 from holdfast.monitoring.cells import PREDICTION
 from holdfast.monitoring.contract import broken_spells, contract_findings
+from holdfast.monitoring.delays import watch_delays
 from holdfast.monitoring.drift import Drift, drift, run_start
 from holdfast.monitoring.estimate import Estimate, estimate_counts
-from holdfast.monitoring.findings import (
-    ESTIMATED_SHARE,
-    day,
-    finding_id,
-    looks_per_month,
-)
-from holdfast.monitoring.loss_monitor import monitor_loss, tolerated
+from holdfast.monitoring.estimate_monitor import monitor_estimate
+from holdfast.monitoring.findings import day, finding_id
+from holdfast.monitoring.late import correct
+from holdfast.monitoring.loss_monitor import Alarms, monitor_loss
 from holdfast.monitoring.merge import Blocks, blocks
 from holdfast.monitoring.quality import ClassLabel, Cohort, labelled, quality
 from holdfast.monitoring.times import align, whole_hours, with_times
-from holdfast.records import Finding, FindingKind, Reference, Spell
+from holdfast.records import Arming, Finding, FindingKind, Reference, Spell
 from holdfast.spec import Monitor, Task
-from holdfast.statistics.eprocess import gaussian_cusum, threshold_for
 
 _SILENT = 2  # blocks without predictions, beyond the longest gap there has been
 _HISTORY = 3  # blocks with predictions before silence means anything
@@ -50,9 +48,11 @@ class Look:
         estimates: (N,) estimated quality of each block.
         quality: realised quality of each block with predictions, the running one included.
         labels: outcomes known.
-        passed: drift that began and ended since the look before: for the record, not for deciding.
+        passed: drift and alarms that began and ended since the look before: for the record, not
+            for deciding.
         broken: when the inputs broke the contract hard, past times too. What came in then says
             nothing of the model: it counts neither for its measured nor for its estimated loss.
+        arming: how the monitors did in their rehearsal, None when there was none.
     """
 
     until: datetime
@@ -65,6 +65,7 @@ class Look:
     labels: int
     passed: tuple[Finding, ...] = ()
     broken: tuple[Spell, ...] = ()
+    arming: Arming | None = None
 
 
 def look(
@@ -82,6 +83,7 @@ def look(
     positive: ClassLabel = 1,
     metrics: Sequence[str] = (),
     before: datetime | None = None,
+    arming: Arming | None = None,
 ) -> Look:
     """Looks at one version of a model in production.
 
@@ -101,6 +103,7 @@ def look(
         metrics: scikit-learn's scorer names, computed for each cohort.
         before: end of the look before this one, so that what came and went between the two is
             found however seldom anybody looks; None for the first.
+        arming: of :func:`holdfast.monitoring.arming.arm`; without it the monitors page unrehearsed.
 
     Raises:
         DataError: when labels or scores are of the wrong type.
@@ -117,32 +120,62 @@ def look(
     counts = seen.counts[PREDICTION]
     estimates = tuple(estimate_counts(row, reference, task, policy.minimum) for row in counts)
     broken = broken_spells(reference, seen, parts, minimum=policy.minimum)
-    alarm = monitor_loss(
-        whole(known, broken), reference, policy, model=model, version=version, since=since,
-        until=until,
+    whose: dict[str, Any] = {"model": model, "version": version}
+    measured = monitor_loss(
+        whole(known, broken), reference, policy, **whose, since=since, until=until, before=before,
+        **_armed(arming, "realised_loss"),
     )  # fmt: skip
-    told = sound(estimates, seen.starts, broken)
-    found = _found(alarm, told, moved, seen, parts, reference, policy, model, version)
+    estimated = monitor_estimate(
+        sound(estimates, seen.starts, broken), seen.starts, seen.length, reference, policy, **whose,
+        before=before, **_armed(arming, "estimated_loss"),
+    )  # fmt: skip
+    about: dict[str, Any] = {
+        "task": task,
+        "classes": classes,
+        "positive": positive,
+        "length": length,
+    }
+    delayed = watch_delays(outcomes, known, policy, **whose, since=since, until=until, **about)
+    alarms = [one for one in (measured.open, estimated.open, delayed) if one is not None]
+    cohorts = quality(outcomes, known, since=since, until=until, metrics=metrics, **about)
     return Look(
         until=since + len(seen.starts) * length,
         starts=seen.starts,
         rows=tuple(seen.rows.tolist()),
-        findings=found,
+        findings=_found(alarms, moved, seen, parts, reference, policy, model, version),
         drift=moved,
         estimates=estimates,
-        quality=quality(
-            outcomes, known, since=since, until=until, length=length, task=task,
-            metrics=metrics, classes=classes, positive=positive,
-        ),
+        quality=correct(cohorts, outcomes, known, until=until, **about),
         labels=known.height,
-        passed=tuple(_drifted(moved, seen, model, version, before)) if before else (),
+        passed=_passed(moved, seen, (measured, estimated), before, model, version),
         broken=broken,
-    )  # fmt: skip
+        arming=arming,
+    )
+
+
+def _armed(arming: Arming | None, monitor: FindingKind) -> dict[str, Any]:
+    """How a monitor is set after its rehearsal."""
+    one = None if arming is None else arming.of(monitor)
+    return {} if one is None else {"raised": one.raised, "armed": one.armed}
+
+
+def _passed(
+    moved: Sequence[Drift],
+    seen: Blocks,
+    alarms: Sequence[Alarms],
+    before: datetime | None,
+    model: str,
+    version: int,
+) -> tuple[Finding, ...]:
+    """What came and went since the look before."""
+    if before is None:
+        return ()
+    losses = [finding for one in alarms for finding in one.passed]
+    return (*losses, *_drifted(moved, seen, model, version, before))
 
 
 def _found(
-    alarm: Finding | None,
-    estimates: Sequence[Estimate],
+    alarms: Sequence[Finding],
     moved: Sequence[Drift],
     seen: Blocks,
     parts: dict[str, Blocks],
@@ -153,8 +186,7 @@ def _found(
 ) -> tuple[Finding, ...]:
     """All findings, those that page first."""
     found = [
-        *([alarm] if alarm else []),
-        *_estimated(estimates, seen, reference, policy, model, version),
+        *alarms,
         *contract_findings(
             reference, seen, parts, model=model, version=version, minimum=policy.minimum
         ),
@@ -182,45 +214,6 @@ def _slices(
         for key in keys
         if key.partition("=")[0] in policy.slices
     }
-
-
-def _estimated(
-    estimates: Sequence[Estimate],
-    seen: Blocks,
-    reference: Reference,
-    policy: Monitor,
-    model: str,
-    version: int,
-) -> Iterator[Finding]:
-    """The estimated loss, as a sequence of blocks: an e-detector, and two blocks in a row."""
-    mu0 = tolerated(reference, policy)
-    said = [i for i, one in enumerate(estimates) if one.value is not None]
-    if len(said) < 2 or said[-1] != len(estimates) - 1:
-        return
-    value = np.array([estimates[i].value for i in said], dtype=np.float64)
-    error = np.array([estimates[i].error for i in said], dtype=np.float64)
-    z = (value - mu0) / np.sqrt(error**2 + reference.loss_spread**2)
-    log_m = gaussian_cusum(z)
-    budget = policy.pages_per_month * ESTIMATED_SHARE
-    threshold = threshold_for(budget, looks_per_month(seen.length))
-    above = value - 1.645 * error > mu0
-    start = run_start(above)
-    if log_m[-1] < threshold or start is None or not above[-2]:
-        return
-    last, begun = estimates[said[-1]], seen.starts[said[start]]
-    yield Finding(
-        id=finding_id(model, version, "estimated_loss", "loss", begun),
-        model=model, version=version, kind="estimated_loss", subject="loss", pages=True,
-        since=begun, at=seen.starts[-1] + seen.length,
-        sentence=(
-            f"The estimated loss of version {version} has risen to {value[-1]:.3f}"
-            f" ({last.low:.3f} to {last.high:.3f}) since {day(begun)}; on held-out rows it was"
-            f" {reference.loss:.3f}, and up to {mu0:.3f} is tolerated. No labels confirm it yet."
-        ),
-        value=float(value[-1]), low=last.low, high=last.high, reference=reference.loss,
-        log_e=float(log_m[-1]), log_threshold=threshold,
-        rows=sum(estimates[i].rows for i in said[start:]),
-    )  # fmt: skip
 
 
 def _drifted(

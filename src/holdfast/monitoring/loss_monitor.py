@@ -28,7 +28,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from holdfast.monitoring.findings import REALISED_SHARE, day, finding_id, looks_per_month
+from holdfast.monitoring.findings import PAGE_SHARES, day, finding_id, looks_per_month
 from holdfast.monitoring.quality import mean_interval
 from holdfast.records import Finding, Reference
 from holdfast.spec import Monitor
@@ -43,12 +43,22 @@ Floats = NDArray[np.float64]
 Micros = NDArray[np.int64]
 
 
-class Alarm(NamedTuple):
-    """Where a detector alarmed: at which label, and from which the evidence speaks."""
+class Alarms(NamedTuple):
+    """What a monitor found: what is ``open`` now, and what ``passed`` since the look before."""
 
-    label: int
-    since: int
-    log_m: float
+    open: Finding | None = None
+    passed: tuple[Finding, ...] = ()
+
+
+class Evidence(NamedTuple):
+    """Both detectors at each label, (n,) each: over labels, and over the blocks closed by then."""
+
+    labels: Floats
+    blocks: Floats
+
+    def over(self, thresholds: tuple[float, float]) -> NDArray[np.bool_]:
+        """(n,) where both agree that the loss has risen."""
+        return np.asarray((self.labels >= thresholds[0]) & (self.blocks >= thresholds[1]))
 
 
 def monitor_loss(
@@ -60,8 +70,11 @@ def monitor_loss(
     version: int,
     since: datetime,
     until: datetime,
-) -> Finding | None:
-    """The finding that is open at ``until``, or None.
+    before: datetime | None = None,
+    raised: float = 1.0,
+    armed: bool = True,
+) -> Alarms:
+    """The finding that is open at ``until``, and those that came and went since ``before``.
 
     Args:
         known: what :func:`holdfast.monitoring.quality.labelled` made of the outcomes.
@@ -71,45 +84,46 @@ def monitor_loss(
         version: whose predictions they are.
         since: start of the first block.
         until: end of what is looked at.
+        before: end of the look before this one; None for the first, which reports nothing passed.
+        raised: factor on the run length, from :func:`holdfast.monitoring.arming.arm`.
+        armed: whether it may page.
     """
     if not known.height:
-        return None
+        return Alarms()
     losses = known["loss"].to_numpy()
     arrived = known["label_at"].dt.epoch("us").to_numpy()
     mu0 = tolerated(reference, policy)
-    threshold = math.log(run_length(arrived, policy.pages_per_month * REALISED_SHARE))
-    log_m = cusum(losses, mu0)
     block = (arrived - _micros(since)) // _span(policy.block)
     complete = int((until - since) / policy.block)
-    agrees = _blocks_agree(losses, block, complete, reference, policy)
-    alarm = open_alarm(losses, log_m, mu0, (log_m >= threshold) & agrees)
-    if alarm is None:
-        return None
-    mean, low, high = mean_interval(losses[alarm.since :])
-    begun = _time(int(arrived[alarm.since]))
-    found_after = alarm.label - alarm.since + 1
-    return Finding(
-        id=finding_id(model, version, "realised_loss", "loss", begun),
-        model=model,
-        version=version,
-        kind="realised_loss",
-        subject="loss",
-        pages=True,
-        since=begun,
-        at=_time(int(arrived[alarm.label])),
-        sentence=(
-            f"The measured loss of version {version} has been {mean:.3f} ({low:.3f} to {high:.3f})"
-            f" since {day(begun)}; on held-out rows it was {reference.loss:.3f}, and up to"
-            f" {mu0:.3f} is tolerated. Found after {found_after:,} labels."
-        ),
-        value=mean,
-        low=low,
-        high=high,
-        reference=reference.loss,
-        log_e=alarm.log_m,
-        log_threshold=threshold,
-        rows=losses.size - alarm.since,
-    )
+    evidence = evidence_of(losses, block, complete, reference, policy)
+    limits = thresholds(arrived, policy, raised)
+    last = None if before is None else _micros(before)
+
+    def finding(at: int, closed: int | None) -> Finding:
+        first = change_point(losses[: at + 1], mu0)
+        begun, rows = _time(int(arrived[first])), losses[first:closed]
+        mean, low, high = mean_interval(rows)
+        return Finding(
+            id=finding_id(model, version, "realised_loss", "loss", begun),
+            model=model, version=version, kind="realised_loss", subject="loss", pages=armed,
+            since=begun, at=_time(int(arrived[at])),
+            sentence=(
+                f"The measured loss of version {version} has been {mean:.3f} ({low:.3f} to"
+                f" {high:.3f}) since {day(begun)}; on held-out rows it was {reference.loss:.3f},"
+                f" and up to {mu0:.3f} is tolerated. Found after {at - first + 1:,} labels; by"
+                f" chance at most once in {math.exp(limits[0]):,.0f}."
+            ),
+            value=mean, low=low, high=high, reference=reference.loss,
+            log_e=float(evidence.labels[at]), log_threshold=limits[0], rows=rows.size,
+        )  # fmt: skip
+
+    still, passed = None, []
+    for at, closed in episodes(evidence.labels, evidence.over(limits)):
+        if closed is None:
+            still = finding(at, closed)
+        elif last is not None and int(arrived[closed]) > last:
+            passed.append(finding(at, closed))
+    return Alarms(still, tuple(passed))
 
 
 def tolerated(reference: Reference, policy: Monitor) -> float:
@@ -132,35 +146,58 @@ def run_length(arrived: Micros, pages_per_month: float) -> float:
     return float(2 ** math.ceil(math.log2(wanted)))
 
 
-def open_alarm(losses: Floats, log_m: Floats, mu0: float, on: NDArray[np.bool_]) -> Alarm | None:
-    """The first alarm since the evidence was last down to nothing; None when there is none."""
-    quiet = np.flatnonzero(log_m <= 0)
-    after = int(quiet[-1]) + 1 if quiet.size else 0
-    raised = np.flatnonzero(on[after:])
-    if not raised.size:
-        return None
-    at = after + int(raised[0])
-    return Alarm(at, change_point(losses[: at + 1], mu0), float(log_m[at]))
+def thresholds(arrived: Micros, policy: Monitor, raised: float = 1.0) -> tuple[float, float]:
+    """Log thresholds of the detector over labels and of that over blocks."""
+    budget = policy.pages_per_month * PAGE_SHARES["realised_loss"]
+    blocks = threshold_for(budget, looks_per_month(policy.block))
+    more = math.log(raised)
+    return math.log(run_length(arrived, budget)) + more, blocks + more
 
 
-def _blocks_agree(
+def episodes(log_m: Floats, on: NDArray[np.bool_]) -> list[tuple[int, int | None]]:
+    """The label at which each alarm began, and that at which nothing spoke for it any more.
+
+    Args:
+        log_m: (n,) the detector; where it is not above 0 an alarm ends.
+        on: (n,) where there is enough for an alarm.
+
+    >>> episodes(np.array([1.0, 9.0, 9.0, 0.0, 9.0]), np.array([False, True, True, False, True]))
+    [(1, 3), (4, None)]
+    """
+    quiet, raised = np.flatnonzero(log_m <= 0), np.flatnonzero(on)
+    spell, first = np.unique(np.searchsorted(quiet, raised), return_index=True)
+    return [
+        (int(raised[k]), int(quiet[s]) if s < quiet.size else None)
+        for s, k in zip(spell, first, strict=True)
+    ]
+
+
+def evidence_of(
     losses: Floats, block: Micros, complete: int, reference: Reference, policy: Monitor
-) -> NDArray[np.bool_]:
-    """(n,) whether the detector over complete blocks agreed when each label came."""
+) -> Evidence:
+    """Both detectors over labels in the order of their arrival.
+
+    Args:
+        losses: (n,) bounded losses.
+        block: (n,) the block in which each label came.
+        complete: how many blocks are over.
+        reference: the held-out loss, and how much days differ; without the latter the blocks
+            always agree.
+        policy: tolerance and budget.
+    """
+    log_m = cusum(losses, tolerated(reference, policy))
     spread, centre = reference.loss_spread, min(reference.loss + policy.tolerance, MOST_MEAN)
     if spread <= 0:
-        return np.ones(losses.size, dtype=np.bool_)
+        return Evidence(log_m, np.full(losses.size, np.inf))
     found, first, inverse = np.unique(block, return_index=True, return_inverse=True)
     rows = np.bincount(inverse)
     means = np.bincount(inverse, weights=losses) / rows
     error = np.sqrt(spread**2 + centre * (1 - centre) / rows)
-    budget = policy.pages_per_month * REALISED_SHARE
-    threshold = threshold_for(budget, looks_per_month(policy.block))
-    over = (gaussian_cusum((means - centre) / error) >= threshold) & (found < complete)
+    seen = np.where(found < complete, gaussian_cusum((means - centre) / error), -np.inf)
     # A label knows the blocks before its own; the last of a block closes it.
-    agrees = np.concatenate([[False], over[:-1]])[inverse]
-    agrees[np.append(first[1:], losses.size) - 1] = over
-    return np.asarray(agrees, dtype=np.bool_)
+    known = np.concatenate([[-np.inf], seen[:-1]])[inverse]
+    known[np.append(first[1:], losses.size) - 1] = seen
+    return Evidence(log_m, known)
 
 
 def _span(length: timedelta) -> int:

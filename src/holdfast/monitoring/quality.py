@@ -28,6 +28,24 @@ ClassLabel = bool | int | str
 
 
 @dataclass(frozen=True, slots=True)
+class Corrected:
+    """What the quality of a cohort will be when its labels are there.
+
+    Args:
+        loss: mean bounded loss, None when nothing can be said yet.
+        low: lower bound of its 95 % interval; ``high`` the upper.
+        labels: for classes, the share of each label among the predictions.
+        reason: why nothing can be said.
+    """
+
+    loss: float | None = None
+    low: float | None = None
+    high: float | None = None
+    labels: tuple[Metric, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Cohort:
     """The predictions of one block of time.
 
@@ -36,6 +54,8 @@ class Cohort:
         rows: predictions; ``labelled`` of them have a label by now.
         loss: mean bounded loss of the labelled, with its 95 % interval; None without labels.
         metrics: those asked for, without interval (``low`` and ``high`` are the value).
+        corrected: what the loss will be when all labels are there; None when they are, or when it
+            was not asked for (:func:`holdfast.monitoring.late.correct`).
     """
 
     start: datetime
@@ -45,6 +65,7 @@ class Cohort:
     low: float | None = None
     high: float | None = None
     metrics: tuple[Metric, ...] = ()
+    corrected: Corrected | None = None
 
     @property
     def maturity(self) -> float:

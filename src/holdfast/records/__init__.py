@@ -1,5 +1,6 @@
 """The immutable facts of the loop, one file per noun."""
 
+from holdfast.records.arming import Armed, Arming
 from holdfast.records.base import Record, digest, learn
 from holdfast.records.bundle import Artefact, BundleManifest, RecordPolicy
 from holdfast.records.dataset import Breach, ColumnContract, Contract, DataFile, DatasetVersion
@@ -22,19 +23,26 @@ from holdfast.records.route import Arm, Route, ServerReport
 from holdfast.records.run import CodeVersion, Metric, Run
 from holdfast.records.signature import ColumnType, Field, Signature
 from holdfast.records.spell import Spell, joined
-from holdfast.records.summary import Bins, ColumnSummary, Reference, Summary
+from holdfast.records.summary import (
+    Bins,
+    ColumnSummary,
+    HeldOutDay,
+    History,
+    Reference,
+    Summary,
+)
 from holdfast.records.verdict import Check, Outcome, Verdict
 from holdfast.records.version import Version
 
 __all__ = [
-    "Action", "Arm", "Artefact", "Bins", "Breach", "BundleManifest", "Check", "CodeVersion",
-    "ColumnContract", "ColumnSummary", "ColumnType", "Contract", "DataFile", "DatasetVersion",
-    "Decision", "Event", "Evidence", "Fact", "Field", "Finding", "FindingKind", "Incident", "Job",
-    "JobState", "Label", "Metric", "Notification", "NotificationEvent", "NotificationState",
-    "Outcome", "PredictionBatch", "Record", "RecordPolicy", "Reference", "Release", "ReleaseState",
-    "Role", "Route", "Run", "ServerReport", "Severity", "Signature", "Spell",
-    "Step", "Summary",
-    "Transition", "Verdict", "Version", "digest", "joined", "notification_id",
+    "Action", "Arm", "Armed", "Arming", "Artefact", "Bins", "Breach", "BundleManifest", "Check",
+    "CodeVersion", "ColumnContract", "ColumnSummary", "ColumnType", "Contract", "DataFile",
+    "DatasetVersion", "Decision", "Event", "Evidence", "Fact", "Field", "Finding", "FindingKind",
+    "HeldOutDay", "History", "Incident", "Job", "JobState", "Label", "Metric", "Notification",
+    "NotificationEvent", "NotificationState", "Outcome", "PredictionBatch", "Record",
+    "RecordPolicy", "Reference", "Release", "ReleaseState", "Role", "Route", "Run", "ServerReport",
+    "Severity", "Signature", "Spell", "Step", "Summary", "Transition", "Verdict", "Version",
+    "digest", "joined", "notification_id",
 ]  # fmt: skip
 
 learn()

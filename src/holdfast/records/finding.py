@@ -7,7 +7,13 @@ from typing import Literal
 from holdfast.records.base import Record, Time
 
 FindingKind = Literal[
-    "input_drift", "prediction_drift", "estimated_loss", "realised_loss", "contract", "silence"
+    "input_drift",
+    "prediction_drift",
+    "estimated_loss",
+    "realised_loss",
+    "contract",
+    "silence",
+    "label_delay",
 ]
 
 

@@ -52,6 +52,32 @@ class Summary(Record, frozen=True, kw_only=True):
     columns: tuple[ColumnSummary, ...]
 
 
+class HeldOutDay(Record, frozen=True, kw_only=True):
+    """One day of the held-out rows, for the rehearsal of the monitors.
+
+    Args:
+        losses: rows by cell of their loss, see :class:`History`.
+        expected: mean loss that the calibration expects of the day's predictions; ``error`` its
+            standard error.
+    """
+
+    losses: tuple[int, ...]
+    expected: float
+    error: float
+
+
+class History(Record, frozen=True, kw_only=True):
+    """The held-out rows day by day.
+
+    Args:
+        values: mean loss of the rows in each cell of the loss.
+        days: in the order of time; those that passed without rows are left out.
+    """
+
+    values: tuple[float, ...]
+    days: tuple[HeldOutDay, ...]
+
+
 class Reference(Record, frozen=True, kw_only=True):
     """What the bundle carries of the held-out rows: bins, their counts, and calibration.
 
@@ -66,6 +92,7 @@ class Reference(Record, frozen=True, kw_only=True):
         usual: for each column, how far one day of the held-out rows commonly lies from all of them
             (95 % of days are nearer), in the unit of the drift effect; empty when they are too few.
         loss_spread: standard deviation between days of the mean loss, beyond that of sampling.
+        history: the held-out rows day by day; None without their times.
     """
 
     bins: tuple[Bins, ...]
@@ -79,3 +106,4 @@ class Reference(Record, frozen=True, kw_only=True):
     rows: int = 0
     usual: dict[str, float] = {}
     loss_spread: float = 0.0
+    history: History | None = None

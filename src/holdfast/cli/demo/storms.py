@@ -96,7 +96,9 @@ def _worth_telling(event: Event) -> bool:
     """Drift of single inputs comes and goes with the weather; the history has it all."""
     if event.kind != "finding.established":
         return True
-    return event.body["finding"]["kind"] not in ("input_drift", "contract", "silence")
+    return event.body["finding"]["kind"] not in (
+        "input_drift", "contract", "silence", "label_delay",
+    )  # fmt: skip
 
 
 def _check_the_story(world: World, narrator: Narrator, promoted: dict[str, Any]) -> None:
