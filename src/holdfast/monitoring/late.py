@@ -32,6 +32,8 @@ MATURE = 1.5
 _MOST_BLOCKS = 90
 _DRAWS = 400
 _RARE = 0.005
+_ENOUGH = 0.95  # of a mature cohort: what is still missing will hardly come, nor change much
+_MOST_ROWS = 20_000
 _FOREVER = datetime(9999, 1, 1, tzinfo=UTC)
 
 Floats = NDArray[np.float64]
@@ -119,10 +121,11 @@ def correct(
     result = []
     for one in cohorts:
         key = ((one.start - first) // length,)
-        if key not in parts or one.labelled >= one.rows:
+        mature = one.start + length <= ripe
+        if key not in parts or one.maturity >= (_ENOUGH if mature else 1.0):
             result.append(one)
             continue
-        seen = until if one.start + length > ripe else _FOREVER
+        seen = _FOREVER if mature else until
         young = _young(parts[key], labels.get(key, cells.head(0)), seen, shape)
         result.append(replace(one, corrected=_corrected(young, learned, names)))
     return tuple(result)
@@ -174,8 +177,9 @@ def _quartile(column: pl.Expr, values: pl.Series) -> pl.Expr:
 
 
 def _learn(mature: pl.DataFrame) -> _Learned:
-    """The newest mature labels, at most three months of blocks of days."""
+    """The newest mature labels: at most of 90 blocks, and evenly spread over these 20,000 rows."""
     newest = mature.filter(pl.col("block") > int(mature["block"].max() or 0) - _MOST_BLOCKS)  # type: ignore[arg-type]
+    newest = newest.gather_every(max(newest.height // _MOST_ROWS, 1))
     stratum, outcome, delay, block = (
         newest[name].to_numpy() for name in ("stratum", "outcome", "delay", "block")
     )

@@ -54,8 +54,8 @@ class Cohort:
         rows: predictions; ``labelled`` of them have a label by now.
         loss: mean bounded loss of the labelled, with its 95 % interval; None without labels.
         metrics: those asked for, without interval (``low`` and ``high`` are the value).
-        corrected: what the loss will be when all labels are there; None when they are, or when it
-            was not asked for (:func:`holdfast.monitoring.late.correct`).
+        corrected: what the loss will be when all labels are there; None when they are, or nearly
+            all that will come (:func:`holdfast.monitoring.late.correct`).
     """
 
     start: datetime
