@@ -6,6 +6,8 @@ from datetime import datetime
 
 import msgspec
 
+from holdfast.monitoring.estimate import Estimate
+from holdfast.monitoring.track import Track
 from holdfast.records import Arming
 
 
@@ -15,10 +17,20 @@ class Kept(msgspec.Struct, frozen=True):
     Args:
         until: end of what was looked at.
         arming: how the monitors did in their rehearsal; None in looks of an older Holdfast.
+        starts: when each block began; ``adapted`` the estimate that was made of it.
+        track: how good the estimates were.
     """
 
     until: datetime
     arming: Arming | None = None
+    starts: tuple[datetime, ...] = ()
+    adapted: tuple[Estimate, ...] = ()
+    track: tuple[Track, ...] = ()
+
+    def estimates(self) -> dict[datetime, Estimate]:
+        """The adapted estimates that were made, by the start of their block."""
+        both = zip(self.starts, self.adapted, strict=False)
+        return {start: one for start, one in both if one.value is not None or one.rows}
 
 
 def read_kept(data: bytes | None) -> Kept | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,14 +16,19 @@ from holdfast.loop.kept import Kept
 from holdfast.loop.outcomes import typed_labels
 from holdfast.loop.stints import Stint
 from holdfast.monitoring.arming import arm, policy_digest
+from holdfast.monitoring.cells import PREDICTION
+from holdfast.monitoring.estimate import Estimate
 from holdfast.monitoring.hindsight import hindsight
 from holdfast.monitoring.look import Look, look
 from holdfast.monitoring.loss_monitor import tolerated
 from holdfast.monitoring.merge import to_frame
+from holdfast.monitoring.times import align, whole_hours
 from holdfast.recording.join import outcomes
 from holdfast.records import Arming, Reference, Signature, Version
 from holdfast.spec import Monitor, Spec
 
+_SAMPLE = 4000
+_CATCH_UP = 7
 LATE = timedelta(days=90)
 """Labels that come longer after a version was replaced are not waited for."""
 
@@ -48,8 +53,10 @@ def look_at(
     """
     signature = read_manifest(version.bundle_path).signature
     summaries = container.summaries.load(version.model, version.number, since, until)
+    reference = container.reference(version)
+    known = {} if kept is None else kept.estimates()
     return look(
-        container.reference(version),
+        reference,
         to_frame([]) if summaries is None else summaries,
         _outcomes(container, version, signature, since, None, until),
         spec.monitor,
@@ -62,7 +69,9 @@ def look_at(
         positive=_positive(spec, signature),
         metrics=(spec.gate.metric,),
         before=None if kept is None else kept.until,
-        arming=_arming(container.reference(version), spec.monitor, kept),
+        arming=_arming(reference, spec.monitor, kept),
+        rows=_rows(container, version, reference, spec.monitor, since, until, known),
+        adapted=known,
     )
 
 
@@ -72,6 +81,43 @@ def _arming(reference: Reference, policy: Monitor, kept: Kept | None) -> Arming:
     if known is not None and known.policy == policy_digest(policy):
         return known
     return arm(reference, policy)
+
+
+def _rows(
+    container: Container, version: Version, reference: Reference, policy: Monitor,
+    since: datetime, until: datetime, known: Mapping[datetime, Estimate],
+) -> pl.DataFrame | None:  # fmt: skip
+    """A few thousand rows of each complete block that has no adapted estimate yet.
+
+    At most of the newest week of blocks: what was missed before is not made up for.
+    """
+    length = whole_hours(policy.block)
+    first = align(since, length)
+    ends = first + (until - first) // length * length
+    starts = [ends - k * length for k in range(_CATCH_UP, 0, -1)]
+    parts = [
+        _some(container, version, reference, start, start + length)
+        for start in starts
+        if start >= first and start not in known
+    ]
+    return pl.concat(parts) if parts else None
+
+
+def _some(
+    container: Container, version: Version, reference: Reference, start: datetime, end: datetime
+) -> pl.DataFrame:
+    """Rows of one block whose inputs were recorded, thinned out by their ids."""
+    log = container.log.scan(version.model, start, end, version.number, "live").filter("inputs")
+    rows = int(log.select(pl.len()).collect().item())
+    thin = pl.col("prediction_id").hash(seed=0) % max(rows // _SAMPLE, 1) == 0
+    there = set(log.collect_schema().names())
+    features = {
+        bins.column: pl.col(f"f_{bins.column}") if f"f_{bins.column}" in there else pl.lit(None)
+        for bins in reference.bins
+        if bins.column != PREDICTION
+    }
+    shown = pl.coalesce("score", pl.col("scores").list.max())
+    return log.filter(thin).select("at", **features, prediction=shown).collect()
 
 
 def look_back(container: Container, spec: Spec, past: Stint, until: datetime) -> None:
@@ -146,6 +192,8 @@ def _outcomes(
 ) -> pl.DataFrame:  # fmt: skip
     log = container.log.scan(version.model, since, end, version.number, "live")
     known = outcomes(log, container.labels.scan(version.model), until)
+    if known["scores"].null_count() < known.height:  # multiclass: a probability for each class
+        known = known.with_columns(score=pl.col("scores"))
     return known.with_columns(label=typed_labels(known["label"], signature.classes))
 
 

@@ -24,6 +24,7 @@ from holdfast.monitoring.cells import (
 )
 from holdfast.monitoring.drift import effect_of
 from holdfast.monitoring.history import history
+from holdfast.monitoring.sample import take_sample
 from holdfast.records import Bins, ColumnSummary, Reference, Summary
 from holdfast.spec import Task
 
@@ -103,6 +104,8 @@ def freeze(
         usual={} if days is None else _usual(bins, binned, days),
         loss_spread=spread,
     )
+    rows = take_sample(reference, binned, outcome, loss)
+    reference = msgspec.structs.replace(reference, sample=rows)
     if days is None:
         return reference
     kept = history(reference, task, binned[PREDICTION].cells, loss, days)

@@ -6,7 +6,7 @@ under the same ids, so a crash between a look and its consequences repeats nothi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from holdfast.monitoring.adapt import adapt_blocks
 from holdfast.monitoring.broken import sound, whole
 from holdfast.monitoring.cells import PREDICTION
 from holdfast.monitoring.contract import broken_spells, contract_findings
@@ -28,6 +29,7 @@ from holdfast.monitoring.loss_monitor import Alarms, monitor_loss
 from holdfast.monitoring.merge import Blocks, blocks
 from holdfast.monitoring.quality import ClassLabel, Cohort, labelled, quality
 from holdfast.monitoring.times import align, whole_hours, with_times
+from holdfast.monitoring.track import Track, track
 from holdfast.records import Arming, Finding, FindingKind, Reference, Spell
 from holdfast.spec import Monitor, Task
 
@@ -53,6 +55,8 @@ class Look:
         broken: when the inputs broke the contract hard, past times too. What came in then says
             nothing of the model: it counts neither for its measured nor for its estimated loss.
         arming: how the monitors did in their rehearsal, None when there was none.
+        adapted: (N,) estimates that follow a shift of the inputs; nothing is decided from them.
+        track: how good the estimates of both kinds were, where labels came.
     """
 
     until: datetime
@@ -66,6 +70,8 @@ class Look:
     passed: tuple[Finding, ...] = ()
     broken: tuple[Spell, ...] = ()
     arming: Arming | None = None
+    adapted: tuple[Estimate, ...] = ()
+    track: tuple[Track, ...] = ()
 
 
 def look(
@@ -84,6 +90,8 @@ def look(
     metrics: Sequence[str] = (),
     before: datetime | None = None,
     arming: Arming | None = None,
+    rows: pl.DataFrame | None = None,
+    adapted: Mapping[datetime, Estimate] = {},
 ) -> Look:
     """Looks at one version of a model in production.
 
@@ -104,6 +112,9 @@ def look(
         before: end of the look before this one, so that what came and went between the two is
             found however seldom anybody looks; None for the first.
         arming: of :func:`holdfast.monitoring.arming.arm`; without it the monitors page unrehearsed.
+        rows: a sample of the rows of some blocks, for their adapted estimates: ``at``, the features
+            and ``prediction`` as the summaries count it.
+        adapted: such estimates of past blocks, by their start, which are kept as they were.
 
     Raises:
         DataError: when labels or scores are of the wrong type.
@@ -138,6 +149,7 @@ def look(
     delayed = watch_delays(outcomes, known, policy, **whose, since=since, until=until, **about)
     alarms = [one for one in (measured.open, estimated.open, delayed) if one is not None]
     cohorts = quality(outcomes, known, since=since, until=until, metrics=metrics, **about)
+    follow = adapt_blocks(reference, seen, rows, adapted, task)
     return Look(
         until=since + len(seen.starts) * length,
         starts=seen.starts,
@@ -150,6 +162,11 @@ def look(
         passed=_passed(moved, seen, (measured, estimated), before, model, version),
         broken=broken,
         arming=arming,
+        adapted=follow,
+        track=(
+            track("calibrated", estimates, seen.starts, cohorts),
+            track("adapted", follow, seen.starts, cohorts),
+        ),
     )
 
 

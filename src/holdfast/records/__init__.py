@@ -29,6 +29,7 @@ from holdfast.records.summary import (
     HeldOutDay,
     History,
     Reference,
+    Sample,
     Summary,
 )
 from holdfast.records.verdict import Check, Outcome, Verdict
@@ -40,9 +41,9 @@ __all__ = [
     "DatasetVersion", "Decision", "Event", "Evidence", "Fact", "Field", "Finding", "FindingKind",
     "HeldOutDay", "History", "Incident", "Job", "JobState", "Label", "Metric", "Notification",
     "NotificationEvent", "NotificationState", "Outcome", "PredictionBatch", "Record",
-    "RecordPolicy", "Reference", "Release", "ReleaseState", "Role", "Route", "Run", "ServerReport",
-    "Severity", "Signature", "Spell", "Step", "Summary", "Transition", "Verdict", "Version",
-    "digest", "joined", "notification_id",
+    "RecordPolicy", "Reference", "Release", "ReleaseState", "Role", "Route", "Run", "Sample",
+    "ServerReport", "Severity", "Signature", "Spell", "Step", "Summary", "Transition", "Verdict",
+    "Version", "digest", "joined", "notification_id",
 ]  # fmt: skip
 
 learn()

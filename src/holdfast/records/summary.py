@@ -78,6 +78,24 @@ class History(Record, frozen=True, kw_only=True):
     days: tuple[HeldOutDay, ...]
 
 
+class Sample(Record, frozen=True, kw_only=True):
+    """Some held-out rows as coarse cells, one byte a value; in JSON as base64.
+
+    Args:
+        cells: column → (rows,) uint8, the group of its cell.
+        predictions: (rows,) uint16 little-endian, the cell of the prediction.
+        outcomes: (rows,) uint8: binary whether the label is the positive class, multiclass whether
+            the predicted class was right.
+        losses: (rows,) uint16 little-endian, the bounded loss in 65,535ths.
+    """
+
+    rows: int
+    cells: dict[str, bytes]
+    predictions: bytes
+    outcomes: bytes
+    losses: bytes
+
+
 class Reference(Record, frozen=True, kw_only=True):
     """What the bundle carries of the held-out rows: bins, their counts, and calibration.
 
@@ -93,6 +111,7 @@ class Reference(Record, frozen=True, kw_only=True):
             (95 % of days are nearer), in the unit of the drift effect; empty when they are too few.
         loss_spread: standard deviation between days of the mean loss, beyond that of sampling.
         history: the held-out rows day by day; None without their times.
+        sample: some of the held-out rows, for estimates that follow a shift of the inputs.
     """
 
     bins: tuple[Bins, ...]
@@ -107,3 +126,4 @@ class Reference(Record, frozen=True, kw_only=True):
     usual: dict[str, float] = {}
     loss_spread: float = 0.0
     history: History | None = None
+    sample: Sample | None = None
