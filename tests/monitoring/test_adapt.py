@@ -76,7 +76,7 @@ def test_it_refuses_what_the_held_out_rows_cannot_show(reference) -> None:
     said = adapt(reference, _counts(reference, far), far, "binary")
     assert said.value is None
     assert "can be told from the held-out rows" in said.reason
-    some, _ = _world(7, 1500, 2.1)
+    some = _world(7, 1500, 1.5)[0].with_columns(pl.col("n0") + 1.5)
     few = adapt(reference, _counts(reference, some), some, "binary")
     assert few.value is None
     assert "are like those of production" in few.reason

@@ -46,10 +46,25 @@ class Answers:
 
 
 def by_sklearn(name, task, truth, score, classes):
+    if name == "neg_calibration_error":
+        return -_expected_calibration_error(truth, score)
+    if name.startswith("neg_mean_pinball_loss_"):
+        alpha = int(name.rpartition("_")[2]) / 100
+        return -sklearn.metrics.mean_pinball_loss(truth, score, alpha=alpha)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         scorer = sklearn.metrics.get_scorer(name)
         return scorer(Answers(task, score, classes), np.zeros((len(truth), 1)), truth)
+
+
+def _expected_calibration_error(truth, score):
+    """Naeini, Cooper, Hauskrecht (2015), cell by cell."""
+    error = 0.0
+    for k in range(15):
+        inside = np.minimum((score * 15).astype(int), 14) == k
+        if inside.any():
+            error += inside.mean() * abs(truth[inside].mean() - score[inside].mean())
+    return error
 
 
 # Few different scores, so that ties are common.

@@ -70,6 +70,8 @@ def check_project(container: Container) -> CheckReport:
     """
     spec = container.project_spec()
     check_metric(spec.gate.metric, spec.model.task)
+    for name in spec.monitor.metrics:
+        check_metric(name, spec.model.task, "[monitor] metrics")
     if spec.gate.max_size is not None:
         parse_size(spec.gate.max_size)
     _check_schedule(spec)

@@ -67,7 +67,7 @@ def look_at(
         until=until,
         classes=signature.classes,
         positive=_positive(spec, signature),
-        metrics=(spec.gate.metric,),
+        metrics=_metrics(spec),
         before=None if kept is None else kept.until,
         arming=_arming(reference, spec.monitor, kept),
         rows=_rows(container, version, reference, spec.monitor, since, until, known),
@@ -151,7 +151,7 @@ def look_back(container: Container, spec: Spec, past: Stint, until: datetime) ->
         until=until,
         classes=signature.classes,
         positive=_positive(spec, signature),
-        metrics=(spec.gate.metric,),
+        metrics=_metrics(spec),
     )
     kept["labels"] = sum(cohort.labelled for cohort in kept["quality"])
     with container.store.begin() as tx:
@@ -195,6 +195,10 @@ def _outcomes(
     if known["scores"].null_count() < known.height:  # multiclass: a probability for each class
         known = known.with_columns(score=pl.col("scores"))
     return known.with_columns(label=typed_labels(known["label"], signature.classes))
+
+
+def _metrics(spec: Spec) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((spec.gate.metric, *spec.monitor.metrics)))
 
 
 def _positive(spec: Spec, signature: Signature) -> bool | int | str:

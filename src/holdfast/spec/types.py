@@ -179,6 +179,9 @@ class Monitor(Section, frozen=True, kw_only=True):
     """``[monitor]``: when the loop must speak up."""
 
     slices: Annotated[tuple[str, ...], about("columns whose values are watched one by one")] = ()
+    metrics: Annotated[
+        tuple[str, ...], about("further metrics to measure in each block, beside the gate's")
+    ] = ()
     pages_per_month: Annotated[
         Annotated[float, Meta(gt=0)], about("budget of false pages, for the whole model")
     ] = 1.0

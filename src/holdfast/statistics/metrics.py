@@ -1,5 +1,8 @@
 """Metrics by scikit-learn's scorer names; greater is always better.
 
+Two have no name there: ``neg_calibration_error`` and ``neg_mean_pinball_loss_90`` (and other
+percentages).
+
 Every metric is prepared once for fixed rows (sorted, tabulated) and then evaluated under any
 weights of these rows, which is what makes a thousand bootstrap resamples affordable. Values agree
 with scikit-learn's scorers, which the tests hold against each other.
@@ -21,8 +24,13 @@ from holdfast.statistics.scorers import METRICS, read_rows
 __all__ = ["METRICS", "check_metric", "metric", "metric_names", "prepare"]
 
 
-def check_metric(name: str, task: Task) -> None:
+def check_metric(name: str, task: Task, where: str = "[gate] metric") -> None:
     """Refuses a metric that does not exist or is not for the task.
+
+    Args:
+        name: as scikit-learn calls it, or one of Holdfast's own.
+        task: what is predicted.
+        where: the key that names it.
 
     Raises:
         SpecError: naming the nearest metric of that task.
@@ -35,7 +43,7 @@ def check_metric(name: str, task: Task) -> None:
     near = difflib.get_close_matches(name, fitting, n=1)
     fix = f"Did you mean '{near[0]}'?" if near else f"Known for {task}: {', '.join(fitting)}."
     what = f"'{name}' is not for {task}" if name in METRICS else f"there is no metric '{name}'"
-    raise SpecError("spec.wrong_value", f"[gate] metric: {what}", fix)
+    raise SpecError("spec.wrong_value", f"{where}: {what}", fix)
 
 
 def metric_names(task: Task) -> tuple[str, ...]:

@@ -25,6 +25,20 @@ def mean_of(each: Floats, then: Callable[[float], float] = float) -> Weighted:
     return evaluate
 
 
+def pinball(quantile: float) -> Callable[[Floats, Floats], Floats]:
+    """The loss of a row that a quantile minimises (Koenker, Bassett 1978).
+
+    >>> pinball(0.9)(np.array([10.0, 10.0]), np.array([9.0, 11.0])).round(2).tolist()
+    [0.9, 0.1]
+    """
+
+    def each(true: Floats, predicted: Floats) -> Floats:
+        under = true - predicted
+        return np.asarray(np.maximum(quantile * under, (quantile - 1) * under))
+
+    return each
+
+
 def negative_root(mean: float) -> float:
     """−√mean.
 

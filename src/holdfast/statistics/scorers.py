@@ -26,6 +26,8 @@ from holdfast.statistics.losses import (
 from holdfast.statistics.ranking import Weighted
 
 CLASSES: tuple[Task, ...] = ("binary", "multiclass")
+PINBALL = (1, 5, 10, 25, 50, 75, 90, 95, 99)
+"""Quantiles, in per cent, that a regression may answer: ``neg_mean_pinball_loss_90``."""
 
 
 class Rows(NamedTuple):
@@ -109,6 +111,10 @@ def _brier(rows: Rows) -> Weighted:
     return regression.mean_of(-np.square(rows.score - truth).sum(axis=1))
 
 
+def _calibration(rows: Rows) -> Weighted:
+    return ranking.calibration_error(rows.true.astype(np.float64), rows.score)
+
+
 def _table(of: Callable[[confusion.Table], float], rows: Rows) -> Weighted:
     return confusion.counted(rows.true.astype(np.intp), rows.predicted, rows.k, of)
 
@@ -135,6 +141,7 @@ def _of_rows() -> dict[str, MetricKind]:
         "accuracy": MetricKind(CLASSES, accuracy, "row"),
         "neg_brier_score": MetricKind(CLASSES, _brier, "row"),
         "neg_log_loss": MetricKind(CLASSES, _log_loss),
+        "neg_calibration_error": MetricKind(("binary",), _calibration),
     }
 
 
@@ -191,6 +198,10 @@ def _of_values() -> dict[str, MetricKind]:
         "neg_root_mean_squared_log_error": (regression.logarithmic, regression.negative_root),
         "neg_mean_poisson_deviance": (regression.poisson_deviance, operator.neg),
         "neg_mean_gamma_deviance": (regression.gamma_deviance, operator.neg),
+        **{
+            f"neg_mean_pinball_loss_{percent}": (regression.pinball(percent / 100), operator.neg)
+            for percent in PINBALL
+        },
     }
     only: tuple[Task, ...] = ("regression",)
     kinds = {
