@@ -29,7 +29,7 @@ from holdfast.monitoring.loss_monitor import Alarms, monitor_loss
 from holdfast.monitoring.merge import Blocks, blocks
 from holdfast.monitoring.quality import ClassLabel, Cohort, labelled, quality
 from holdfast.monitoring.times import align, whole_hours, with_times
-from holdfast.monitoring.track import Track, track
+from holdfast.monitoring.track import Track, tracks
 from holdfast.records import Arming, Finding, FindingKind, Reference, Spell
 from holdfast.spec import Monitor, Task
 
@@ -114,7 +114,7 @@ def look(
         arming: of :func:`holdfast.monitoring.arming.arm`; without it the monitors page unrehearsed.
         rows: a sample of the rows of some blocks, for their adapted estimates: ``at``, the features
             and ``prediction`` as the summaries count it.
-        adapted: such estimates of past blocks, by their start, which are kept as they were.
+        adapted: such estimates of past blocks, by their start; they are kept as they were.
 
     Raises:
         DataError: when labels or scores are of the wrong type.
@@ -131,23 +131,12 @@ def look(
     counts = seen.counts[PREDICTION]
     estimates = tuple(estimate_counts(row, reference, task, policy.minimum) for row in counts)
     broken = broken_spells(reference, seen, parts, minimum=policy.minimum)
-    whose: dict[str, Any] = {"model": model, "version": version}
-    measured = monitor_loss(
-        whole(known, broken), reference, policy, **whose, since=since, until=until, before=before,
-        **_armed(arming, "realised_loss"),
-    )  # fmt: skip
-    estimated = monitor_estimate(
-        sound(estimates, seen.starts, broken), seen.starts, seen.length, reference, policy, **whose,
-        before=before, **_armed(arming, "estimated_loss"),
-    )  # fmt: skip
-    about: dict[str, Any] = {
-        "task": task,
-        "classes": classes,
-        "positive": positive,
-        "length": length,
-    }
-    delayed = watch_delays(outcomes, known, policy, **whose, since=since, until=until, **about)
-    alarms = [one for one in (measured.open, estimated.open, delayed) if one is not None]
+    whose: dict[str, Any] = {"model": model, "version": version, "until": until, "since": since}
+    about: dict[str, Any] = dict(task=task, classes=classes, positive=positive, length=length)  # noqa: C408
+    told, sure = sound(estimates, seen.starts, broken), whole(known, broken)
+    losses = _losses(sure, told, seen, reference, policy, arming, before, whose)
+    delayed = watch_delays(outcomes, known, policy, **whose, **about)
+    alarms = [one for one in (*(loss.open for loss in losses), delayed) if one is not None]
     cohorts = quality(outcomes, known, since=since, until=until, metrics=metrics, **about)
     follow = adapt_blocks(reference, seen, rows, adapted, task)
     return Look(
@@ -159,15 +148,33 @@ def look(
         estimates=estimates,
         quality=correct(cohorts, outcomes, known, until=until, **about),
         labels=known.height,
-        passed=_passed(moved, seen, (measured, estimated), before, model, version),
+        passed=_passed(moved, seen, losses, before, model, version),
         broken=broken,
         arming=arming,
         adapted=follow,
-        track=(
-            track("calibrated", estimates, seen.starts, cohorts),
-            track("adapted", follow, seen.starts, cohorts),
-        ),
+        track=tracks(seen.starts, cohorts, calibrated=estimates, adapted=follow),
     )
+
+
+def _losses(
+    known: pl.DataFrame,
+    estimates: Sequence[Estimate],
+    seen: Blocks,
+    reference: Reference,
+    policy: Monitor,
+    arming: Arming | None,
+    before: datetime | None,
+    whose: dict[str, Any],
+) -> tuple[Alarms, Alarms]:
+    """What the monitors of the measured and of the estimated loss found."""
+    measured = monitor_loss(
+        known, reference, policy, **whose, before=before, **_armed(arming, "realised_loss")
+    )
+    estimated = monitor_estimate(
+        estimates, seen.starts, seen.length, reference, policy, model=whose["model"],
+        version=whose["version"], before=before, **_armed(arming, "estimated_loss"),
+    )  # fmt: skip
+    return measured, estimated
 
 
 def _armed(arming: Arming | None, monitor: FindingKind) -> dict[str, Any]:

@@ -63,3 +63,10 @@ def track(
     away = np.array([(said.value or 0.0) - loss for said, loss in both])
     held = sum((said.low or 0.0) <= loss <= (said.high or 0.0) for said, loss in both)
     return Track(estimate, len(both), held, float(away.mean()), float(np.abs(away).mean()))
+
+
+def tracks(
+    starts: Sequence[datetime], cohorts: Sequence[Cohort], **made: Sequence[Estimate]
+) -> tuple[Track, ...]:
+    """One :func:`track` for each kind of estimate, by name."""
+    return tuple(track(kind, estimates, starts, cohorts) for kind, estimates in made.items())
