@@ -10,6 +10,7 @@ import pytest
 
 from holdfast.errors import ConflictError, NotFoundError
 from holdfast.loop import incidents
+from holdfast.loop.kept import read_kept
 from holdfast.loop.releasing import Releasing
 from holdfast.loop.views import live_at, status_of
 from holdfast.loop.watching import Watching
@@ -40,8 +41,14 @@ def test_a_quiet_week_is_kept_and_nothing_is_found(live: Any, traffic: Any) -> N
     assert seen.labels == len(ids)
     kept = live.container.ask(live.container.store.looks.latest, "tiny")
     assert msgspec.json.decode(kept)["labels"] == len(ids)
+    again = _watch(live)  # a restarted control plane keeps the estimates that were made
+    assert read_kept(kept).estimates().keys() == set(seen.starts)
+    assert again.adapted == seen.adapted
+    assert again.arming == seen.arming
     assert not _kinds(live).keys() & {"decision.made", "incident.opened", "finding.established"}
     status = status_of(live.container, "tiny")
+    assert [one.monitor for one in status.monitors] == ["realised_loss", "estimated_loss"]
+    assert any("monitor of the measured loss" in line for line in status.lines())
     assert status.recorded_until is not None
     assert status.predictions > 0
     answered = live_at(live.container, "tiny", status.recorded_until)

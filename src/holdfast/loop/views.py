@@ -91,7 +91,8 @@ class ModelStatus(Record, frozen=True, kw_only=True):
             action = self.decision.action.replace("_", " ")
             yield f"  decided {self.decision.at:%Y-%m-%d %H:%M}: {action}; {self.decision.reason}"
         for monitor in self.monitors:
-            yield f"  monitor of the {monitor.monitor.replace('_', ' ')}: {monitor.sentence}"
+            what = monitor.monitor.replace("realised", "measured").replace("_", " ")
+            yield f"  monitor of the {what}: {monitor.sentence}"
         for incident in self.incidents:
             yield f"  OPEN INCIDENT {incident.id} since {incident.opened_at:%Y-%m-%d %H:%M}: " + (
                 incident.title
