@@ -22,6 +22,7 @@ from holdfast.monitoring.cells import (
     ordered,
 )
 from holdfast.monitoring.drift import effect_of
+from holdfast.monitoring.moments import grid_of, moments_of
 from holdfast.records import Bins, ColumnSummary, Reference, Summary
 from holdfast.spec import Task
 
@@ -220,15 +221,15 @@ def _column(bins: Bins, binned: Binned, rows: NDArray[np.bool_]) -> ColumnSummar
     if binned.values is None:
         return ColumnSummary(column=bins.column, counts=counts, n=sum(counts[:-1]))
     x = binned.values[rows]
-    x = x[np.isfinite(x)]
+    n, total, squares, low, high = moments_of(x[np.isfinite(x)], grid_of(bins))
     return ColumnSummary(
         column=bins.column,
         counts=counts,
-        n=x.size,
-        total=float(x.sum()),
-        squares=float((x * x).sum()),
-        low=float(x.min()) if x.size else None,
-        high=float(x.max()) if x.size else None,
+        n=int(n),
+        total=total,
+        squares=squares,
+        low=low if n else None,
+        high=high if n else None,
     )
 
 
