@@ -54,7 +54,9 @@ def as_numbers(series: pl.Series) -> Floats:
     if series.dtype == pl.Boolean:
         series = series.cast(pl.UInt8)
     numbers = series.cast(pl.Float64, strict=False)
-    return np.asarray(numbers.fill_null(float("nan")).to_numpy(), dtype=np.float64)
+    if numbers.null_count():
+        numbers = numbers.fill_null(float("nan"))
+    return np.asarray(numbers.to_numpy(), dtype=np.float64)
 
 
 def as_text(series: pl.Series) -> pl.Series:

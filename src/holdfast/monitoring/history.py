@@ -17,7 +17,7 @@ from holdfast.monitoring.count import count
 from holdfast.monitoring.merge import compact
 from holdfast.records import Reference
 
-BATCH = 131_072
+BATCH = 262_144
 _PENDING = 64  # counted pieces that are kept before they are added up
 
 

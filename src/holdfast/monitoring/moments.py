@@ -44,7 +44,8 @@ def grid_of(bins: Bins) -> Grid:
     >>> grid_of(Bins(column="x", kind="numeric", edges=(-1.0, 3.0))) == Grid(2.0**-22, 2.0**-20)
     True
     """
-    largest = max((abs(edge) for edge in bins.edges if np.isfinite(edge)), default=0.0)
+    edges = np.abs(np.asarray(bins.edges))
+    largest = float(edges[np.isfinite(edges)].max(initial=0.0))
     power = int(np.clip(np.frexp(largest or 1.0)[1], -400, 400))
     return Grid(2.0 ** (power - FINE), 2.0 ** (2 * power - FINE))
 
@@ -54,7 +55,8 @@ def rounded(values: Floats, grid: Grid) -> tuple[Floats, Floats]:
     with np.errstate(over="ignore"):
         units = values * (1 / grid.unit)
     np.rint(units, out=units)
-    np.clip(units, -grid.limit, grid.limit, out=units)
+    np.maximum(units, -grid.limit, out=units)
+    np.minimum(units, grid.limit, out=units)
     squares = units * units
     squares *= 2.0**-FINE
     np.rint(squares, out=squares)
