@@ -108,7 +108,7 @@ class Summarising:
 def _prediction_only(reference: Reference) -> Reference:
     bins = tuple(one for one in reference.bins if one.column == PREDICTION)
     summaries = tuple(one for one in reference.summaries if not one.slice)
-    return msgspec.structs.replace(reference, bins=bins, summaries=summaries)
+    return msgspec.structs.replace(reference, bins=bins, summaries=summaries, joint=None)
 
 
 def run(project: Path) -> int:

@@ -140,7 +140,7 @@ def as_lists(values: NDArray[Any], lengths: Sequence[int] | Indices) -> pl.Serie
 
 def categories_of(series: pl.Series, bins: Bins) -> NDArray[np.int64]:
     """(cells,) counts of a categorical column; as :func:`index` and counting, but quicker."""
-    text = _text_of(series, bins).alias("value")
+    text = text_of(series, bins.categories).alias("value")
     found = text.to_frame().group_by("value").len("count")
     place = {value: i for i, value in enumerate(bins.categories)}
     counts = np.zeros(bins.cells, dtype=np.int64)
@@ -151,14 +151,15 @@ def categories_of(series: pl.Series, bins: Bins) -> NDArray[np.int64]:
 
 
 def _categorical(series: pl.Series, bins: Bins) -> Indices:
-    text = _text_of(series, bins)
+    text = text_of(series, bins.categories)
     unseen, null = len(bins.categories), len(bins.categories) + 1
     codes = text.cast(pl.Enum(list(bins.categories)), strict=False).to_physical()
     known = codes.cast(pl.Int64).fill_null(unseen).to_numpy()
     return np.where(text.is_null().to_numpy(), null, known).astype(np.intp)
 
 
-def _text_of(series: pl.Series, bins: Bins) -> pl.Series:
-    if series.dtype.is_numeric() and set(bins.categories) <= _BOOLEAN:
+def text_of(series: pl.Series, categories: Sequence[str]) -> pl.Series:
+    """A column as the text its categories are told apart by; numbers may stand for booleans."""
+    if series.dtype.is_numeric() and set(categories) <= _BOOLEAN:
         series = series.cast(pl.Float64).fill_nan(None).cast(pl.Boolean)
     return as_text(series)

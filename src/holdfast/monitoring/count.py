@@ -15,11 +15,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from holdfast.monitoring.cells import SCHEMA, as_lists, as_text, column_of
+from holdfast.monitoring.joint import tally_joint
 from holdfast.monitoring.merge import from_frame
-from holdfast.monitoring.tally import Tally, group, tally
+from holdfast.monitoring.tally import HOUR, Tally, group, tally
 from holdfast.records import Reference, Summary
-
-_HOUR = 3_600_000_000  # microseconds
 
 
 def count(
@@ -67,6 +66,12 @@ def count(
     for bins in reference.bins:
         series = column_of(frame, names.get(bins.column, bins.column))
         tallies.extend(tally(groups, series, bins) for groups in groupings if groups.keys)
+    if reference.joint is not None and groupings[0].keys:
+        series_of = {
+            one.column: column_of(frame, names.get(one.column, one.column))
+            for one in reference.joint.columns
+        }
+        tallies.append(tally_joint(groupings[0], series_of, reference.joint))
     return _stored(tallies, model, version).sort("hour", "slice", maintain_order=True)
 
 
@@ -97,7 +102,7 @@ def _hours(at: pl.Series) -> NDArray[np.int64]:
         micros = (at.cast(pl.Float64) * 1e6).floor().cast(pl.Int64)
     else:
         micros = at.dt.epoch("us")
-    return np.asarray(micros.to_numpy() // _HOUR * _HOUR, dtype=np.int64)
+    return np.asarray(micros.to_numpy() // HOUR * HOUR, dtype=np.int64)
 
 
 def _stored(tallies: list[Tally], model: str, version: int) -> pl.DataFrame:

@@ -8,7 +8,9 @@ has seasons, so "exactly as the held-out rows" is never true, and evidence again
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,6 +32,7 @@ MINIMUM_EFFECT = 0.1
 GROUPS = 16
 MOST_ALPHA = 0.05
 MONTH = 30 * 86_400.0
+JOINT_SHARE = 0.2  # of the false declarations, for pairs of columns
 _GAP = 2  # blocks that may pass unproven within one run of drift
 
 Floats = NDArray[np.float64]
@@ -42,7 +45,8 @@ class Drift:
 
     Args:
         column: which.
-        measure: ``rank_wasserstein`` (numeric) or ``total_variation`` (categorical), in [0, 1].
+        measure: ``rank_wasserstein`` (numeric), ``total_variation`` (categorical), or
+            ``dependence`` (two columns together), in [0, 1].
         rows: (N,) rows counted.
         effect: (N,) distance from the reference; ``low`` and ``high`` its one-sided 95 % bounds.
         floor: what ``low`` must exceed: the minimum effect, or what is usual between days.
@@ -95,8 +99,9 @@ def drift(
         enough = _present(bins, counts) >= minimum
         log_e = np.where(enough, log_e_of(bins, known[bins.column], counts), 0.0)
         parts.append((bins, counts, log_cusum(log_e)))
-    alpha = min(pages_per_month * blocks.length.total_seconds() / MONTH, MOST_ALPHA)
-    proven = _proven([log_m for _, _, log_m in parts], alpha)
+    share = 1.0 if reference.joint is None else 1.0 - JOINT_SHARE
+    alpha = share * alpha_of(pages_per_month, blocks.length)
+    proven = declared_together([log_m for _, _, log_m in parts], alpha)
     result = []
     for (bins, counts, log_m), sure in zip(parts, proven, strict=True):
         enough = _present(bins, counts) >= minimum
@@ -128,8 +133,13 @@ def _present(bins: Bins, counts: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.asarray(kept.sum(axis=1))
 
 
-def _proven(log_ms: list[Floats], alpha: float) -> Flags:
-    """(columns, N) which columns are declared in each block, together."""
+def alpha_of(pages_per_month: float, length: timedelta) -> float:
+    """The rate of false declarations of one block that keeps within a month's budget."""
+    return min(pages_per_month * length.total_seconds() / MONTH, MOST_ALPHA)
+
+
+def declared_together(log_ms: Sequence[Floats], alpha: float) -> Flags:
+    """(streams, N) which e-detectors are declared in each block, together (e-d-BH)."""
     evidence = np.asarray(log_ms)
     proven = [e_bh(block, alpha) for block in evidence.T]
     return np.asarray(proven, dtype=np.bool_).reshape(evidence.T.shape).T

@@ -22,6 +22,7 @@ from holdfast.monitoring.cells import (
     ordered,
 )
 from holdfast.monitoring.drift import effect_of
+from holdfast.monitoring.joint import USUAL_DAYS, USUAL_ROWS, freeze_joint
 from holdfast.monitoring.moments import grid_of, moments_of
 from holdfast.records import Bins, ColumnSummary, Reference, Summary
 from holdfast.spec import Task
@@ -33,8 +34,6 @@ SLICE_VALUES = 50
 SLICE_ROWS = 100
 # A probability of ½ or more is answered as positive, so that a cell may not reach across.
 _HALF = float(np.nextafter(0.5, 0.0))
-USUAL_DAYS = 5
-USUAL_ROWS = 100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Floats = NDArray[np.float64]
@@ -89,6 +88,7 @@ def freeze(
     spread = 0.0 if days is None else long_run_spread(loss, days)
     error = _error(loss, days, spread)
     mean = float(loss.mean())
+    bin_loss = {name: _cell_loss(binned[name], bins[name], loss) for name in names}
     return Reference(
         bins=tuple(bins.values()),
         summaries=summaries,
@@ -96,11 +96,12 @@ def freeze(
         loss_low=max(mean - 1.96 * error, 0.0),
         loss_high=min(mean + 1.96 * error, 1.0),
         calibration=_calibration(bins[PREDICTION], binned[PREDICTION], outcome, loss),
-        bin_loss={name: _cell_loss(binned[name], bins[name], loss) for name in names},
+        bin_loss=bin_loss,
         scale=loss_scale(outcome, binned[PREDICTION].values) if task == "regression" else 1.0,
         rows=columns.height,
         usual={} if days is None else _usual(bins, binned, days),
         loss_spread=spread,
+        joint=freeze_joint(series, bins, bin_loss, days),
     )
 
 

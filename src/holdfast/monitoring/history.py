@@ -14,6 +14,7 @@ import polars as pl
 
 from holdfast.monitoring.cells import SCHEMA
 from holdfast.monitoring.count import count
+from holdfast.monitoring.joint import JOINT
 from holdfast.monitoring.merge import compact
 from holdfast.records import Reference
 
@@ -80,7 +81,7 @@ def add_up(parts: Iterable[pl.DataFrame], reference: Reference) -> pl.DataFrame:
             total = compact(pl.concat([total, *pending]))
             pending.clear()
     total = compact(pl.concat([total, *pending]))
-    place = pl.Enum([one.column for one in reference.bins])
+    place = pl.Enum([*(one.column for one in reference.bins), JOINT])
     return total.sort("hour", "slice", pl.col("column").cast(place))
 
 

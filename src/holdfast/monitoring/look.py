@@ -12,12 +12,12 @@ from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from holdfast.monitoring.broken import sound, whole
 from holdfast.monitoring.cells import PREDICTION
 from holdfast.monitoring.contract import broken_spells, contract_findings
 from holdfast.monitoring.drift import Drift, drift, run_start
+from holdfast.monitoring.drifted import drifted
 from holdfast.monitoring.estimate import Estimate, estimate_counts
 from holdfast.monitoring.findings import (
     ESTIMATED_SHARE,
@@ -25,11 +25,13 @@ from holdfast.monitoring.findings import (
     finding_id,
     looks_per_month,
 )
+from holdfast.monitoring.joint import tables_of
+from holdfast.monitoring.joint_drift import joint_drift
 from holdfast.monitoring.loss_monitor import monitor_loss, tolerated
 from holdfast.monitoring.merge import Blocks, blocks
 from holdfast.monitoring.quality import ClassLabel, Cohort, labelled, quality
 from holdfast.monitoring.times import align, whole_hours, with_times
-from holdfast.records import Finding, FindingKind, Reference, Spell
+from holdfast.records import Finding, Reference, Spell
 from holdfast.spec import Monitor, Task
 from holdfast.statistics.eprocess import gaussian_cusum, threshold_for
 
@@ -51,8 +53,7 @@ class Look:
         quality: realised quality of each block with predictions, the running one included.
         labels: outcomes known.
         passed: drift that began and ended since the look before: for the record, not for deciding.
-        broken: when the inputs broke the contract hard, past times too. What came in then says
-            nothing of the model: it counts neither for its measured nor for its estimated loss.
+    XX
     """
 
     until: datetime
@@ -65,6 +66,7 @@ class Look:
     labels: int
     passed: tuple[Finding, ...] = ()
     broken: tuple[Spell, ...] = ()
+    joint: tuple[Drift, ...] = ()
 
 
 def look(
@@ -114,6 +116,10 @@ def look(
         outcomes, until, task=task, classes=classes, positive=positive, scale=reference.scale
     )
     moved = drift(reference, seen, minimum=policy.minimum, pages_per_month=policy.pages_per_month)
+    tables = blocks(summaries, tables_of(reference.joint), since=since, until=until, length=length)
+    joint = joint_drift(
+        reference, tables, moved, minimum=policy.minimum, pages_per_month=policy.pages_per_month
+    )
     counts = seen.counts[PREDICTION]
     estimates = tuple(estimate_counts(row, reference, task, policy.minimum) for row in counts)
     broken = broken_spells(reference, seen, parts, minimum=policy.minimum)
@@ -122,20 +128,21 @@ def look(
         until=until,
     )  # fmt: skip
     told = sound(estimates, seen.starts, broken)
-    found = _found(alarm, told, moved, seen, parts, reference, policy, model, version)
+    found = _found(alarm, told, (*moved, *joint), seen, parts, reference, policy, model, version)
     return Look(
         until=since + len(seen.starts) * length,
         starts=seen.starts,
         rows=tuple(seen.rows.tolist()),
         findings=found,
         drift=moved,
+        joint=joint,
         estimates=estimates,
         quality=quality(
             outcomes, known, since=since, until=until, length=length, task=task,
             metrics=metrics, classes=classes, positive=positive,
         ),
         labels=known.height,
-        passed=tuple(_drifted(moved, seen, model, version, before)) if before else (),
+        passed=tuple(drifted((*moved, *joint), seen, model, version, before)) if before else (),
         broken=broken,
     )  # fmt: skip
 
@@ -158,7 +165,7 @@ def _found(
         *contract_findings(
             reference, seen, parts, model=model, version=version, minimum=policy.minimum
         ),
-        *_drifted(moved, seen, model, version, None),
+        *drifted(moved, seen, model, version, None),
         *_silent(seen, model, version),
     ]
     return tuple(sorted(found, key=lambda one: not one.pages))
@@ -220,61 +227,6 @@ def _estimated(
         value=float(value[-1]), low=last.low, high=last.high, reference=reference.loss,
         log_e=float(log_m[-1]), log_threshold=threshold,
         rows=sum(estimates[i].rows for i in said[start:]),
-    )  # fmt: skip
-
-
-def _drifted(
-    columns: Sequence[Drift],
-    seen: Blocks,
-    model: str,
-    version: int,
-    before: datetime | None,
-) -> Iterator[Finding]:
-    """Drift that goes on at the last block; or with ``before``, drift that ended since then."""
-    for one in columns:
-        # Blocks without enough rows say nothing, so they do not end a run either.
-        places: NDArray[np.intp] = np.flatnonzero(one.enough)
-        flags = one.declared[places]
-        for end in _ends(flags, [seen.starts[int(k)] + seen.length for k in places], before):
-            start = run_start(flags[: end + 1])
-            if start is not None:
-                first, last = int(places[start]), int(places[end])
-                yield _drift_finding(one, seen, model, version, first, last)
-
-
-def _ends(
-    flags: NDArray[np.bool_], until: Sequence[datetime], before: datetime | None
-) -> Iterator[int]:
-    """Where runs end: at the last block, or with ``before`` at blocks after it but the last."""
-    if before is None:
-        if flags.size:
-            yield flags.size - 1
-        return
-    for k in range(flags.size - 1):
-        if flags[k] and not flags[k + 1] and until[k] > before:
-            yield k
-
-
-def _drift_finding(
-    one: Drift, seen: Blocks, model: str, version: int, first: int, last: int
-) -> Finding:
-    begun = seen.starts[first]
-    about_answers = one.column == PREDICTION
-    kind: FindingKind = "prediction_drift" if about_answers else "input_drift"
-    what = "The predictions have" if about_answers else f"The input '{one.column}' has"
-    unit = "rank distance" if one.measure == "rank_wasserstein" else "share of rows"
-    return Finding(
-        id=finding_id(model, version, kind, one.column, begun),
-        model=model, version=version, kind=kind, subject=one.column, pages=False, since=begun,
-        at=seen.starts[last] + seen.length,
-        sentence=(
-            f"{what} moved from the held-out rows since {day(begun)}: {unit}"
-            f" {one.effect[last]:.2f} (at least {one.low[last]:.2f}), where up to"
-            f" {one.floor:.2f} is usual."
-        ),
-        value=float(one.effect[last]), low=float(one.low[last]), high=float(one.high[last]),
-        reference=one.floor, log_e=float(one.log_m[last]),
-        rows=int(one.rows[first : last + 1].sum()), harm=float(one.harm[last]),
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
@@ -18,6 +18,15 @@ from holdfast.records import Bins, ColumnSummary, Reference, Summary
 Counts = NDArray[np.int64]
 
 _CELLS = 2**16  # more than a column may have
+
+
+class Counted(Protocol):
+    """A stored column: its name and its number of cells."""
+
+    @property
+    def column(self) -> str: ...  # noqa: D102
+    @property
+    def cells(self) -> int: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +96,7 @@ def to_frame(summaries: Iterable[Summary]) -> pl.DataFrame:
 def from_frame(frame: pl.DataFrame, reference: Reference) -> list[Summary]:
     """Stored rows to records, by hour and slice; rows of the same key are added up."""
     bins = {one.column: one for one in reference.bins}
+    frame = frame.filter(pl.col("column").is_in(list(bins)))
     groups: dict[tuple[str, int, datetime, str], dict[str, list[ColumnSummary]]] = {}
     for row in compact(frame).iter_rows(named=True):
         key = (row["model"], row["version"], row["hour"], row["slice"])
@@ -143,7 +153,7 @@ def compact(frame: pl.DataFrame, every: timedelta | None = None) -> pl.DataFrame
 
 def blocks(
     frame: pl.DataFrame,
-    bins: Sequence[Bins],
+    bins: Sequence[Counted],
     *,
     since: datetime,
     until: datetime,

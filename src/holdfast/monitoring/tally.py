@@ -17,7 +17,7 @@ from holdfast.monitoring.cells import Indices, as_numbers, categories_of, index
 from holdfast.monitoring.moments import Floats, Grid, grid_of, grouped_moments, moments_of
 from holdfast.records import Bins
 
-_HOUR = 3_600_000_000  # microseconds
+HOUR = 3_600_000_000  # microseconds
 _LONG = 512  # rows of a group on average from which on it is counted by itself
 _DENSE = 4_000_000  # largest table of counts made at once
 
@@ -77,7 +77,7 @@ def group(hours: Numbers, own: Indices | None, labels: list[str]) -> Groups:
     if own is None and first == int(hours.max()):
         bounds = np.array([0, hours.size], dtype=np.intp)
         return Groups(np.zeros(hours.size, dtype=np.intp), [(first, labels[0])], None, bounds)
-    coded = (hours - first) // _HOUR * len(labels)
+    coded = (hours - first) // HOUR * len(labels)
     if own is not None:
         coded = np.where(own >= 0, coded + own, -1)
     present, sizes = np.unique(coded, return_counts=True)
@@ -87,7 +87,7 @@ def group(hours: Numbers, own: Indices | None, labels: list[str]) -> Groups:
     of = np.searchsorted(present, coded).astype(np.intp)
     of[coded < 0] = -1
     keys = [
-        (first + code // len(labels) * _HOUR, labels[code % len(labels)])
+        (first + code // len(labels) * HOUR, labels[code % len(labels)])
         for code in present.tolist()
     ]
     sorted_already = not left and bool((of[1:] >= of[:-1]).all())
@@ -109,7 +109,7 @@ def tally(groups: Groups, series: pl.Series, bins: Bins) -> Tally:
     else:
         texts = series if groups.order is None else series.gather(groups.order)
         table = np.array([categories_of(texts[run], bins) for run in groups.runs()])
-        moments = _only_rows(table[:, :-1].sum(axis=1))
+        moments = only_rows(table[:, :-1].sum(axis=1))
     owner, cells = np.nonzero(table)
     return Tally(bins.column, groups.keys, owner, cells, table[owner, cells], moments)
 
@@ -125,7 +125,7 @@ def _by_row(groups: Groups, series: pl.Series, bins: Bins) -> Tally:
     size, cells = len(groups.keys), bins.cells
     flat, counts = _occupied(of * cells + own, size * cells)
     if values is None:
-        moments = _only_rows(np.bincount(of[own < cells - 1], minlength=size))
+        moments = only_rows(np.bincount(of[own < cells - 1], minlength=size))
     else:
         moments = grouped_moments(of, values, size, grid_of(bins))
     return Tally(bins.column, groups.keys, flat // cells, flat % cells, counts, moments)
@@ -147,7 +147,8 @@ def _sorted(
     return counts.astype(np.int64), moments_of(finite, grid)
 
 
-def _only_rows(rows: Numbers) -> Floats:
+def only_rows(rows: Numbers) -> Floats:
+    """(5, groups) moments of what is no number: how many rows there are."""
     moments = np.zeros((5, rows.size))
     moments[0] = rows
     moments[3:] = np.nan

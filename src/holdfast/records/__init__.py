@@ -22,7 +22,7 @@ from holdfast.records.route import Arm, Route, ServerReport
 from holdfast.records.run import CodeVersion, Metric, Run
 from holdfast.records.signature import ColumnType, Field, Signature
 from holdfast.records.spell import Spell, joined
-from holdfast.records.summary import Bins, ColumnSummary, Reference, Summary
+from holdfast.records.summary import Bins, ColumnSummary, Joint, Reference, Summary, Thirds
 from holdfast.records.verdict import Check, Outcome, Verdict
 from holdfast.records.version import Version
 
@@ -30,10 +30,10 @@ __all__ = [
     "Action", "Arm", "Artefact", "Bins", "Breach", "BundleManifest", "Check", "CodeVersion",
     "ColumnContract", "ColumnSummary", "ColumnType", "Contract", "DataFile", "DatasetVersion",
     "Decision", "Event", "Evidence", "Fact", "Field", "Finding", "FindingKind", "Incident", "Job",
-    "JobState", "Label", "Metric", "Notification", "NotificationEvent", "NotificationState",
-    "Outcome", "PredictionBatch", "Record", "RecordPolicy", "Reference", "Release", "ReleaseState",
-    "Role", "Route", "Run", "ServerReport", "Severity", "Signature", "Spell",
-    "Step", "Summary",
+    "JobState", "Joint", "Label", "Metric", "Notification", "NotificationEvent",
+    "NotificationState", "Outcome", "PredictionBatch", "Record", "RecordPolicy",
+    "Reference", "Release", "ReleaseState", "Role", "Route", "Run", "ServerReport", "Severity", "Signature", "Spell",
+    "Step", "Summary", "Thirds",
     "Transition", "Verdict", "Version", "digest", "joined", "notification_id",
 ]  # fmt: skip
 

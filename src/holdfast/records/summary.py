@@ -52,6 +52,36 @@ class Summary(Record, frozen=True, kw_only=True):
     columns: tuple[ColumnSummary, ...]
 
 
+class Thirds(Record, frozen=True, kw_only=True):
+    """One column in three coarse groups, for how it goes together with others.
+
+    Numeric: up to ``cuts[0]``, up to ``cuts[1]``, above. Categorical: each of ``categories``, and
+    the others. Nulls belong to none.
+    """
+
+    column: str
+    cuts: tuple[float, ...] = ()
+    categories: tuple[str, ...] = ()
+
+
+class Joint(Record, frozen=True, kw_only=True):
+    """How the inputs go together: a 3 × 3 table for each pair of columns.
+
+    The pairs are those of ``itertools.combinations(columns, 2)``; the tables are counted as one
+    stored column, nine cells a pair.
+
+    Args:
+        columns: the groups of each column.
+        counts: of the held-out rows, pair by pair and row by row of each table.
+        usual: for each pair, how far one day of the held-out rows commonly lies from all of them;
+            empty when they are too few.
+    """
+
+    columns: tuple[Thirds, ...]
+    counts: tuple[int, ...]
+    usual: tuple[float, ...] = ()
+
+
 class Reference(Record, frozen=True, kw_only=True):
     """What the bundle carries of the held-out rows: bins, their counts, and calibration.
 
@@ -66,6 +96,7 @@ class Reference(Record, frozen=True, kw_only=True):
         usual: for each column, how far one day of the held-out rows commonly lies from all of them
             (95 % of days are nearer), in the unit of the drift effect; empty when they are too few.
         loss_spread: standard deviation between days of the mean loss, beyond that of sampling.
+        joint: how the inputs go together; None in bundles made before this was kept.
     """
 
     bins: tuple[Bins, ...]
@@ -79,3 +110,4 @@ class Reference(Record, frozen=True, kw_only=True):
     rows: int = 0
     usual: dict[str, float] = {}
     loss_spread: float = 0.0
+    joint: Joint | None = None
