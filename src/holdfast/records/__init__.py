@@ -32,7 +32,8 @@ __all__ = [
     "Decision", "Event", "Evidence", "Fact", "Field", "Finding", "FindingKind", "Incident", "Job",
     "JobState", "Joint", "Label", "Metric", "Notification", "NotificationEvent",
     "NotificationState", "Outcome", "PredictionBatch", "Record", "RecordPolicy",
-    "Reference", "Release", "ReleaseState", "Role", "Route", "Run", "ServerReport", "Severity", "Signature", "Spell",
+    "Reference", "Release", "ReleaseState", "Role", "Route", "Run", "ServerReport", "Severity",
+    "Signature", "Spell",
     "Step", "Summary", "Thirds",
     "Transition", "Verdict", "Version", "digest", "joined", "notification_id",
 ]  # fmt: skip
