@@ -18,6 +18,7 @@ from holdfast.monitoring.cells import SCHEMA, as_lists, as_text, column_of
 from holdfast.monitoring.joint import tally_joint
 from holdfast.monitoring.merge import from_frame
 from holdfast.monitoring.tally import HOUR, Tally, group, tally
+from holdfast.monitoring.views import seen
 from holdfast.records import Reference, Summary
 
 
@@ -63,8 +64,10 @@ def count(
         own = codes.fill_null(-1).to_numpy().astype(np.intp)
         groupings.append(group(hours, own, [f"{name}={value}" for value in values]))
     tallies: list[Tally] = []
-    for bins in reference.bins:
-        series = column_of(frame, names.get(bins.column, bins.column))
+    columns_read = (
+        (bins, column_of(frame, names.get(bins.input, bins.input))) for bins in reference.bins
+    )
+    for bins, series in seen(columns_read, reference.spaces):
         tallies.extend(tally(groups, series, bins) for groups in groupings if groups.keys)
     if reference.joint is not None and groupings[0].keys:
         series_of = {

@@ -148,6 +148,10 @@ def declared_together(log_ms: Sequence[Floats], alpha: float) -> Flags:
 def effect_of(bins: Bins, reference: ArrayLike, current: ArrayLike) -> Distance:
     """Distance of windows from the reference: by rank (numeric, nulls aside), or by share."""
     r, c = np.asarray(reference), np.asarray(current)
+    if bins.view and bins.kind == "categorical":
+        # Over a thousand cells chance alone makes more than any drift.
+        groups = groups_of(bins, r)
+        return total_variation(regroup(r, groups), regroup(c, groups))
     if bins.kind == "categorical":
         return total_variation(r, c)
     order = ordered(bins)
@@ -157,15 +161,26 @@ def effect_of(bins: Bins, reference: ArrayLike, current: ArrayLike) -> Distance:
 def log_e_of(bins: Bins, reference: ArrayLike, current: ArrayLike) -> Floats:
     """Log e-value of windows against the reference, on about 16 coarse cells and the nulls."""
     r, c = np.asarray(reference, dtype=np.float64), np.asarray(current, dtype=np.float64)
+    groups = groups_of(bins, r)
+    return multinomial_log_e(regroup(c, groups), regroup(r, groups), int(r.sum()))
+
+
+def groups_of(bins: Bins, reference: Floats) -> NDArray[np.intp]:
+    """(cells,) about 16 coarse groups of cells, and one of the nulls."""
     groups = np.zeros(bins.cells, dtype=np.intp)
     if bins.kind == "numeric":
         order = ordered(bins)
-        groups[order] = coarsen(r[order], GROUPS)
+        groups[order] = coarsen(reference[order], GROUPS)
     else:
-        # Categories come by frequency: the first have a cell each, rare and unseen share one.
-        groups = np.minimum(np.arange(bins.cells), GROUPS - 1).astype(np.intp)
+        # Categories come by frequency: the first have a group each, rare and unseen share one; or
+        # as many as there are, where a view has made of its values a thousand small cells.
+        rank = np.arange(bins.cells)
+        groups = np.minimum(rank, GROUPS - 1).astype(np.intp)
+        if bins.view:
+            groups += np.where(rank >= GROUPS, rank % GROUPS, 0)
+            groups = np.unique(groups, return_inverse=True)[1]
     groups[-1] = groups[:-1].max() + 1
-    return multinomial_log_e(regroup(c, groups), regroup(r, groups), int(r.sum()))
+    return groups
 
 
 def run_start(flags: Flags, gap: int = _GAP) -> int | None:

@@ -52,7 +52,7 @@ def summarise(
         DataError: when the history lacks a column.
     """
     names = columns or {}
-    used = {names.get(name, name) for name in [*(one.column for one in reference.bins), *slices]}
+    used = {names.get(name, name) for name in [*(one.input for one in reference.bins), *slices]}
     if at_column is not None:
         used.add(at_column)
     kept = [name for name in history.collect_schema().names() if name in used]

@@ -81,7 +81,7 @@ def freeze_joint(
             which it varies most.
         days: (n,) day of each row.
     """
-    features = [name for name in bins if name != PREDICTION]
+    features = [name for name, one in bins.items() if name != PREDICTION and not one.view]
     ranked = sorted(features, key=lambda name: -float(np.std(bin_loss[name])))[:COLUMNS]
     known = (thirds(bins[name], columns[name]) for name in features if name in ranked)
     found = tuple(one for one in known if one is not None)

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import polars as pl
 
+from holdfast.monitoring.attribution import Attribution, attribute
 from holdfast.monitoring.broken import sound, whole
 from holdfast.monitoring.cells import PREDICTION
 from holdfast.monitoring.contract import broken_spells, contract_findings
@@ -67,6 +68,7 @@ class Look:
     passed: tuple[Finding, ...] = ()
     broken: tuple[Spell, ...] = ()
     joint: tuple[Drift, ...] = ()
+    attribution: Attribution | None = None
 
 
 def look(
@@ -136,6 +138,11 @@ def look(
         findings=found,
         drift=moved,
         joint=joint,
+        attribution=attribute(
+            reference, seen, parts, minimum=policy.minimum,
+            since=min((align(one.since, length) for one in found), default=None),
+            measured=alarm.value - reference.loss if alarm and alarm.value is not None else None,
+        ),
         estimates=estimates,
         quality=quality(
             outcomes, known, since=since, until=until, length=length, task=task,

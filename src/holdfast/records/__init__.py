@@ -22,7 +22,16 @@ from holdfast.records.route import Arm, Route, ServerReport
 from holdfast.records.run import CodeVersion, Metric, Run
 from holdfast.records.signature import ColumnType, Field, Signature
 from holdfast.records.spell import Spell, joined
-from holdfast.records.summary import Bins, ColumnSummary, Joint, Reference, Summary, Thirds
+from holdfast.records.summary import (
+    Bins,
+    ColumnSummary,
+    Joint,
+    Reference,
+    Space,
+    Summary,
+    Thirds,
+    View,
+)
 from holdfast.records.verdict import Check, Outcome, Verdict
 from holdfast.records.version import Version
 
@@ -33,9 +42,9 @@ __all__ = [
     "JobState", "Joint", "Label", "Metric", "Notification", "NotificationEvent",
     "NotificationState", "Outcome", "PredictionBatch", "Record", "RecordPolicy",
     "Reference", "Release", "ReleaseState", "Role", "Route", "Run", "ServerReport", "Severity",
-    "Signature", "Spell",
+    "Signature", "Space", "Spell",
     "Step", "Summary", "Thirds",
-    "Transition", "Verdict", "Version", "digest", "joined", "notification_id",
+    "Transition", "Verdict", "Version", "View", "digest", "joined", "notification_id",
 ]  # fmt: skip
 
 learn()
