@@ -28,6 +28,7 @@ COLUMNS = 24
 USUAL_DAYS = 5
 USUAL_ROWS = 100
 _WORD = 64  # rows
+_WORDS = 256  # whose crossings with all columns stay in the processor's cache
 
 Counts = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -124,8 +125,9 @@ def _tables(
     if groups.order is not None:
         every = [flags[:, groups.order] for flags in every]
     for run in groups.runs():
-        bits = [_packed(flags[:, run]) for flags in every]
-        yield np.array([_crossed(a, b) for a, b in combinations(bits, 2)], dtype=np.int64)
+        bits = np.stack([_packed(flags[:, run]) for flags in every])
+        parts = range(0, bits.shape[2], _WORDS)
+        yield sum((_crossed(bits[:, :, start : start + _WORDS]) for start in parts), np.int64(0))
 
 
 def _members(series: pl.Series, one: Thirds) -> Flags:
@@ -148,7 +150,12 @@ def _packed(flags: Flags) -> NDArray[np.uint64]:
     return padded.view(np.uint64)
 
 
-def _crossed(a: NDArray[np.uint64], b: NDArray[np.uint64]) -> Counts:
-    """(3, 3) rows that are in a group of one column and in one of the other."""
-    both = np.bitwise_count(a[:, None, :] & b[None, :, :])
-    return np.asarray(both.sum(axis=-1, dtype=np.int64))
+def _crossed(bits: NDArray[np.uint64]) -> Counts:
+    """(columns, 3, words) → (P, 3, 3) rows that are in a group of one column and in one of the
+    other.
+    """
+    found = [
+        np.bitwise_count(one[None, :, None] & bits[i + 1 :, None]).sum(axis=-1, dtype=np.int64)
+        for i, one in enumerate(bits[:-1])
+    ]
+    return np.concatenate(found)
