@@ -127,7 +127,7 @@ def _tables(
     for run in groups.runs():
         bits = np.stack([_packed(flags[:, run]) for flags in every])
         parts = range(0, bits.shape[2], _WORDS)
-        yield sum((_crossed(bits[:, :, start : start + _WORDS]) for start in parts), np.int64(0))
+        yield np.sum([_crossed(bits[:, :, start : start + _WORDS]) for start in parts], axis=0)
 
 
 def _members(series: pl.Series, one: Thirds) -> Flags:
