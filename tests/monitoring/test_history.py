@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from holdfast.errors import DataError
 from holdfast.monitoring import history, tally
 from holdfast.monitoring.count import count
-from holdfast.monitoring.history import add_up, summarise
+from holdfast.monitoring.history import add_up, summarise, summarise_partitions
 
 NAMED = {"model": "late", "version": 2, "slices": ["origin"]}
 
@@ -75,3 +75,15 @@ def test_an_empty_history_gives_nothing(world, reference) -> None:
 def test_a_missing_column_is_named(world, reference) -> None:
     with pytest.raises(DataError, match="'rain'"):
         summarise(world(37, rows=50).drop("rain").lazy(), reference, **NAMED)
+
+
+def test_partitions_in_any_order_give_the_same_bits(world, reference) -> None:
+    frame = world(38, rows=900, days=2)
+    partitions = [frame[i::4].lazy() for i in range(4)]
+
+    def backwards(function, items):
+        return (function(item) for item in reversed(items))
+
+    found = summarise_partitions(partitions, reference, backwards, **NAMED)
+    assert found.equals(count(frame, reference, **NAMED))
+    assert found.equals(summarise_partitions(partitions, reference, **NAMED))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 
 import polars as pl
 
@@ -17,6 +18,10 @@ from holdfast.monitoring.count import count
 from holdfast.monitoring.joint import JOINT
 from holdfast.monitoring.merge import compact
 from holdfast.records import Reference
+
+Each = Callable[
+    [Callable[[pl.LazyFrame], pl.DataFrame], Sequence[pl.LazyFrame]], Iterable[pl.DataFrame]
+]
 
 BATCH = 262_144
 _PENDING = 64  # counted pieces that are kept before they are added up
@@ -65,6 +70,40 @@ def summarise(
 
     batches = history.select(kept).collect_batches(chunk_size=BATCH, maintain_order=False)
     return add_up(_side_by_side(counted, batches, pl.thread_pool_size()), reference)
+
+
+def summarise_partitions(
+    partitions: Sequence[pl.LazyFrame],
+    reference: Reference,
+    each: Each = map,
+    *,
+    model: str,
+    version: int,
+    slices: Sequence[str] = (),
+    columns: Mapping[str, str] | None = None,
+    at_column: str | None = "at",
+) -> pl.DataFrame:
+    """As :func:`summarise`, partition by partition, wherever each is counted.
+
+    Args:
+        partitions: parts of the history, such as ``pl.scan_parquet`` of a folder each.
+        reference: as for :func:`summarise`, like all that follow.
+        each: calls a function with each partition and gives the results in any order;
+            ``holdfast.integrations.ray.tasks.each`` does it on a cluster.
+        model: name that is written into the summaries.
+        version: number that is written into them.
+        slices: columns whose values get summaries of their own.
+        columns: name in the reference → name in the history.
+        at_column: time of the prediction.
+
+    Returns:
+        The same, bit by bit, as for the whole history at once.
+    """
+    counted = partial(
+        summarise, reference=reference, model=model, version=version, slices=tuple(slices),
+        columns=columns, at_column=at_column,
+    )  # fmt: skip
+    return add_up(each(counted, partitions), reference)
 
 
 def add_up(parts: Iterable[pl.DataFrame], reference: Reference) -> pl.DataFrame:

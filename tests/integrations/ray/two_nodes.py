@@ -9,10 +9,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import polars as pl
 import ray
 from ray.cluster_utils import Cluster
 
-from holdfast.integrations.ray.summaries import summarise
+from holdfast.integrations.ray.tasks import each
+from holdfast.monitoring.history import summarise_partitions
 from holdfast.records import Reference
 
 
@@ -25,9 +27,10 @@ def main(folder: Path) -> None:
     try:
         ray.init(address=cluster.address, log_to_driver=False)
         cluster.wait_for_nodes()
-        found = summarise(
-            sorted(str(path) for path in folder.glob("part-*.parquet")),
+        found = summarise_partitions(
+            [pl.scan_parquet(path) for path in sorted(folder.glob("part-*.parquet"))],
             Reference.from_json((folder / "reference.json").read_bytes()),
+            each,
             model="late", version=2, slices=["origin"],
         )  # fmt: skip
         found.write_parquet(folder / "found.parquet")

@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from holdfast.errors import UsageError
-from holdfast.integrations.ray.summaries import summarise
+from holdfast.integrations.ray.tasks import each
 from holdfast.monitoring.count import count
 from holdfast.monitoring.freeze import freeze
 
@@ -58,9 +58,6 @@ def test_a_cluster_of_two_nodes_gives_the_same_bits(tmp_path: Path) -> None:
 
 def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    held = _history(2, 200)
-    zeros = np.zeros(held.height)
-    reference = freeze(held, zeros, zeros, task="binary", features=["x"])
     with pytest.raises(UsageError, match="Ray is not installed") as caught:
-        summarise(["x.parquet"], reference, model="m", version=1)
+        each(str, [1, 2])
     assert "holdfast[ray]" in caught.value.fix
