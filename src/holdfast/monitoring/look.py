@@ -138,11 +138,7 @@ def look(
         findings=found,
         drift=moved,
         joint=joint,
-        attribution=attribute(
-            reference, seen, parts, minimum=policy.minimum,
-            since=min((align(one.since, length) for one in found), default=None),
-            measured=alarm.value - reference.loss if alarm and alarm.value is not None else None,
-        ),
+        attribution=_explained(reference, seen, parts, found, policy.minimum),
         estimates=estimates,
         quality=quality(
             outcomes, known, since=since, until=until, length=length, task=task,
@@ -152,6 +148,20 @@ def look(
         passed=tuple(drifted((*moved, *joint), seen, model, version, before)) if before else (),
         broken=broken,
     )  # fmt: skip
+
+
+def _explained(
+    reference: Reference,
+    seen: Blocks,
+    parts: dict[str, Blocks],
+    found: Sequence[Finding],
+    minimum: int,
+) -> Attribution | None:
+    """Why the loss has changed since the first of the findings began."""
+    since = min((align(one.since, seen.length) for one in found), default=None)
+    measured = next((one.value for one in found if one.kind == "realised_loss"), None)
+    change = None if measured is None else measured - reference.loss
+    return attribute(reference, seen, parts, since=since, measured=change, minimum=minimum)
 
 
 def _found(

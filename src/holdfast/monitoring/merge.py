@@ -24,9 +24,14 @@ class Counted(Protocol):
     """A stored column: its name and its number of cells."""
 
     @property
-    def column(self) -> str: ...  # noqa: D102
+    def column(self) -> str:
+        """The name."""
+        ...
+
     @property
-    def cells(self) -> int: ...  # noqa: D102
+    def cells(self) -> int:
+        """The number of cells, nulls included."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
