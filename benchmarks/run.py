@@ -22,7 +22,7 @@ from options import Options
 
 NAMES = (
     "startup", "overhead", "scoring", "serving", "request", "rollback", "memory", "many",
-    "overload", "gate", "release", "fleet",
+    "overload", "gate", "release", "fleet", "drift",
 )  # fmt: skip
 
 
@@ -53,7 +53,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("names", nargs="*", help=f"of {', '.join(NAMES)}; all by default")
     parser.add_argument("--peers", action="store_true", help="install and measure other products")
     parser.add_argument("--rounds", type=int, default=3, help="how often each thing is measured")
-    parser.add_argument("--only", default="", help="of serving: services and models")
+    parser.add_argument(
+        "--only", default="", help="of serving: services and models; of drift: 1m, 10m or 100m"
+    )
     parser.add_argument("--seconds", type=int, help="length of a window of load")
     parser.add_argument("--quick", action="store_true", help="only to see that everything runs")
     parser.add_argument("--markdown", type=Path, help="write all kept results as a page")

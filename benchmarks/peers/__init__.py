@@ -27,6 +27,10 @@ PACKAGES = {
     "bentoml": ["bentoml", "scikit-learn", "pandas"],
     "litserve": ["torch==2.13.0", "litserve", "scikit-learn", "pandas"],
     "ray": ["ray[serve]", "scikit-learn", "pandas"],
+    "evidently": ["evidently", "pandas<3", "polars"],  # 0.7 fails on newer pandas
+    # Neither says all that it needs; whylogs fails on newer numpy.
+    "nannyml": ["nannyml", "statsmodels", "polars"],
+    "whylogs": ["whylogs[viz]", "numpy<2", "pandas<3", "pyarrow<22", "scipy", "polars"],
 }
 LEFT_OUT = "Airflow and ZenML were left out: they install in many minutes and gigabytes."
 INSTALL_SECONDS = 900.0

@@ -66,6 +66,11 @@ def test_whole_numbers_read_alike_as_text() -> None:
     assert cells.as_text(pl.Series([1.5])).to_list() == ["1.5"]
 
 
+def test_what_a_number_reads_as_does_not_depend_on_its_neighbours() -> None:
+    mixed = pl.Series([1.0, 1.5, np.nan, np.inf, 1e30])
+    assert cells.as_text(mixed).to_list() == ["1", "1.5", None, "inf", "1e+30"]
+
+
 def test_text_in_a_numeric_column_counts_as_null() -> None:
     assert cells.index(pl.Series(["1.5", "fog"]), NUMERIC).cells.tolist() == [2, 5]
 

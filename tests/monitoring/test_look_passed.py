@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from holdfast.monitoring.look import _ends
+from holdfast.monitoring.drifted import _ends
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -213,7 +213,7 @@ def _breach(
     beginning hides nothing, each block of the monitor is looked at too.
     """
     reference = container.reference(new)
-    features = [bins.column for bins in reference.bins if bins.column != "prediction"]
+    features = list({bins.input: None for bins in reference.bins if bins.column != "prediction"})
     log = recorded_alike(container, release, new, until)
     log = log.filter(pl.col("inputs").fill_null(value=True))
     names = log.collect_schema().names()

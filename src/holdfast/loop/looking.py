@@ -114,7 +114,7 @@ def _some(
     features = {
         bins.column: pl.col(f"f_{bins.column}") if f"f_{bins.column}" in there else pl.lit(None)
         for bins in reference.bins
-        if bins.column != PREDICTION
+        if bins.column != PREDICTION and not bins.view
     }
     shown = pl.coalesce("score", pl.col("scores").list.max())
     return log.filter(thin).select("at", **features, prediction=shown).collect()

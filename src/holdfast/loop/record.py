@@ -73,7 +73,7 @@ class Summarising:
     def _count(
         self, rows: pl.DataFrame, reference: Reference, model: str, version: int
     ) -> pl.DataFrame:
-        columns = {bins.column: f"f_{bins.column}" for bins in reference.bins}
+        columns = {bins.input: f"f_{bins.input}" for bins in reference.bins}
         columns["prediction"] = "score"
         if rows["score"].null_count() == rows.height:  # multiclass: the largest probability
             rows = rows.with_columns(score=pl.col("scores").list.max())
@@ -108,7 +108,7 @@ class Summarising:
 def _prediction_only(reference: Reference) -> Reference:
     bins = tuple(one for one in reference.bins if one.column == PREDICTION)
     summaries = tuple(one for one in reference.summaries if not one.slice)
-    return msgspec.structs.replace(reference, bins=bins, summaries=summaries)
+    return msgspec.structs.replace(reference, bins=bins, summaries=summaries, joint=None)
 
 
 def run(project: Path) -> int:

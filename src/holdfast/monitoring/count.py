@@ -9,41 +9,17 @@ of its occupied cells only. It stays small where an hour has few rows, appends, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from holdfast.monitoring.cells import SCHEMA, Binned, Indices, as_lists, as_text, column_of, index
+from holdfast.monitoring.cells import SCHEMA, as_lists, as_text, column_of
+from holdfast.monitoring.joint import tally_joint
 from holdfast.monitoring.merge import from_frame
-from holdfast.records import Bins, Reference, Summary
-
-_HOUR = 3_600_000_000  # microseconds
-_DENSE = 4_000_000  # largest table of counts made at once
-
-
-class Groups(NamedTuple):
-    """Rows put into groups of hour and slice.
-
-    Args:
-        of: (n,) group of each row, −1 for none.
-        keys: hour (microseconds since 1970) and slice of each group.
-    """
-
-    of: Indices
-    keys: list[tuple[int, str]]
-
-
-class Tally(NamedTuple):
-    """One column counted: for each occupied cell its group and count, and moments by group."""
-
-    column: str
-    keys: list[tuple[int, str]]
-    owner: NDArray[np.int64]
-    cells: NDArray[np.int64]
-    counts: NDArray[np.int64]
-    moments: NDArray[np.float64]
+from holdfast.monitoring.tally import HOUR, Tally, group, tally
+from holdfast.monitoring.views import seen
+from holdfast.records import Reference, Summary
 
 
 def count(
@@ -54,7 +30,7 @@ def count(
     version: int,
     slices: Sequence[str] = (),
     columns: Mapping[str, str] | None = None,
-    at_column: str = "at",
+    at_column: str | None = "at",
 ) -> pl.DataFrame:
     """Counts predictions into the stored form of summaries.
 
@@ -66,7 +42,8 @@ def count(
         slices: columns whose values get summaries of their own; only values that the reference
             has a summary for, so that their number is bounded.
         columns: name in the reference → name in the frame, where they differ.
-        at_column: time of the prediction: a datetime (UTC) or seconds since 1970.
+        at_column: time of the prediction: a datetime (UTC) or seconds since 1970. None: all rows
+            are of one hour, the first of 1970.
 
     Returns:
         Stored rows, in a fixed order.
@@ -75,19 +52,29 @@ def count(
         DataError: when the frame lacks a column.
     """
     names = columns or {}
-    hours = _hours(column_of(frame, at_column))
-    groupings = [_by_hour(hours, np.zeros(frame.height, dtype=np.intp), [""])]
+    hours = np.zeros(frame.height, dtype=np.int64)
+    if at_column is not None:
+        hours = _hours(column_of(frame, at_column))
+    groupings = [group(hours, None, [""])]
     known = [summary.slice for summary in reference.summaries]
     for name in slices:
         values = [key.removeprefix(f"{name}=") for key in known if key.startswith(f"{name}=")]
         text = as_text(column_of(frame, names.get(name, name)))
         codes = text.cast(pl.Enum(values), strict=False).to_physical().cast(pl.Int64)
         own = codes.fill_null(-1).to_numpy().astype(np.intp)
-        groupings.append(_by_hour(hours, own, [f"{name}={value}" for value in values]))
+        groupings.append(group(hours, own, [f"{name}={value}" for value in values]))
     tallies: list[Tally] = []
-    for bins in reference.bins:
-        binned = index(column_of(frame, names.get(bins.column, bins.column)), bins)
-        tallies.extend(_tally(groups, binned, bins) for groups in groupings if groups.keys)
+    columns_read = (
+        (bins, column_of(frame, names.get(bins.input, bins.input))) for bins in reference.bins
+    )
+    for bins, series in seen(columns_read, reference.spaces):
+        tallies.extend(tally(groups, series, bins) for groups in groupings if groups.keys)
+    if reference.joint is not None and groupings[0].keys:
+        series_of = {
+            one.column: column_of(frame, names.get(one.column, one.column))
+            for one in reference.joint.columns
+        }
+        tallies.append(tally_joint(groupings[0], series_of, reference.joint))
     return _stored(tallies, model, version).sort("hour", "slice", maintain_order=True)
 
 
@@ -118,35 +105,7 @@ def _hours(at: pl.Series) -> NDArray[np.int64]:
         micros = (at.cast(pl.Float64) * 1e6).floor().cast(pl.Int64)
     else:
         micros = at.dt.epoch("us")
-    return np.asarray(micros.to_numpy() // _HOUR * _HOUR, dtype=np.int64)
-
-
-def _by_hour(hours: NDArray[np.int64], own: Indices, labels: list[str]) -> Groups:
-    """Groups rows by hour and the slice value ``own`` (−1: none of ``labels``)."""
-    if not labels or not hours.size:
-        return Groups(np.full(hours.size, -1, dtype=np.intp), [])
-    first = int(hours.min())
-    coded = (hours - first) // _HOUR * len(labels) + own
-    coded = np.where(own >= 0, coded, -1)
-    present = np.unique(coded)
-    present = present[present >= 0]
-    of = np.where(coded >= 0, np.searchsorted(present, coded), -1).astype(np.intp)
-    keys = [(first + code // len(labels) * _HOUR, labels[code % len(labels)]) for code in
-            present.tolist()]  # fmt: skip
-    return Groups(of, keys)
-
-
-def _tally(groups: Groups, binned: Binned, bins: Bins) -> Tally:
-    """Counts one column for all groups."""
-    of, own, values = groups.of, binned.cells, binned.values
-    if of.min() < 0:
-        kept = of >= 0
-        of, own = of[kept], own[kept]
-        values = values[kept] if values is not None else None
-    size, cells = len(groups.keys), bins.cells
-    flat, counts = _occupied(of * cells + own, size * cells)
-    moments = _moments(of, own < cells - 1, values, size)
-    return Tally(bins.column, groups.keys, flat // cells, flat % cells, counts, moments)
+    return np.asarray(micros.to_numpy() // HOUR * HOUR, dtype=np.int64)
 
 
 def _stored(tallies: list[Tally], model: str, version: int) -> pl.DataFrame:
@@ -175,32 +134,3 @@ def _stored(tallies: list[Tally], model: str, version: int) -> pl.DataFrame:
         },
         schema=SCHEMA,
     ).with_columns(pl.col("low", "high").fill_nan(None))
-
-
-def _occupied(flat: Indices, size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The occupied places of a flat table, ascending, and their counts."""
-    if size <= _DENSE:
-        table = np.bincount(flat, minlength=size)
-        places = np.flatnonzero(table)
-        return places, table[places]
-    places, counts = np.unique(flat, return_counts=True)
-    return places, counts
-
-
-def _moments(
-    of: Indices, present: NDArray[np.bool_], values: NDArray[np.float64] | None, size: int
-) -> NDArray[np.float64]:
-    """(5, groups): rows that are not null, Σx, Σx², least and greatest (NaN: none) finite value."""
-    result = np.zeros((5, size))
-    result[3:] = np.nan
-    if values is None:
-        result[0] = np.bincount(of[present], minlength=size)
-        return result
-    finite = np.isfinite(values)
-    group, x = (of, values) if finite.all() else (of[finite], values[finite])
-    result[0] = np.bincount(group, minlength=size)
-    result[1] = np.bincount(group, weights=x, minlength=size)
-    result[2] = np.bincount(group, weights=x * x, minlength=size)
-    np.fmin.at(result[3], group, x)
-    np.fmax.at(result[4], group, x)
-    return result

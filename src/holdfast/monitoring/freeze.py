@@ -11,32 +11,19 @@ import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
 from holdfast.errors import DataError
-from holdfast.monitoring.cells import (
-    CATEGORIES,
-    PREDICTION,
-    Binned,
-    as_numbers,
-    as_text,
-    column_of,
-    index,
-    is_numeric,
-    ordered,
-)
+from holdfast.monitoring.cells import PREDICTION, Binned, as_text, column_of, index, ordered
+from holdfast.monitoring.cut import all_bins, spaces_of
 from holdfast.monitoring.drift import effect_of
-from holdfast.monitoring.history import history
+from holdfast.monitoring.heldout import history
+from holdfast.monitoring.joint import USUAL_DAYS, USUAL_ROWS, freeze_joint
+from holdfast.monitoring.moments import grid_of, moments_of
 from holdfast.monitoring.sample import take_sample
+from holdfast.monitoring.views import seen
 from holdfast.records import Bins, ColumnSummary, Reference, Summary
 from holdfast.spec import Task
 
-EDGES = 255
-SPIKES = 16
-SPIKE_SHARE = 0.01
 SLICE_VALUES = 50
 SLICE_ROWS = 100
-# A probability of ½ or more is answered as positive, so that a cell may not reach across.
-_HALF = float(np.nextafter(0.5, 0.0))
-USUAL_DAYS = 5
-USUAL_ROWS = 100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Floats = NDArray[np.float64]
@@ -78,9 +65,12 @@ def freeze(
         raise DataError("monitoring.no_reference", "there are no held-out rows to freeze")
     names = [PREDICTION, *(name for name in features if name != PREDICTION)]
     loss = np.asarray(losses, dtype=np.float64)
-    series = {name: column_of(columns, name) for name in names}
-    bins = {name: make_bins(name, series[name], _also(name, task)) for name in names}
-    binned = {name: index(series[name], bins[name]) for name in names}
+    spaces = spaces_of({name: column_of(columns, name) for name in names})
+    made = [one for name in names for one in all_bins(name, columns[name], task, spaces)]
+    bins = {one.column: one for one in made}
+    values = seen(((one, columns[one.input]) for one in made), spaces)
+    series = {one.column: column for one, column in values}
+    binned = {name: index(series[name], bins[name]) for name in bins}
     days = None if at is None else at.dt.epoch("us").to_numpy() // 86_400_000_000
     chosen = {"": np.ones(columns.height, dtype=np.bool_), **_slice_rows(columns, slices)}
     summaries = tuple(
@@ -91,6 +81,7 @@ def freeze(
     spread = 0.0 if days is None else long_run_spread(loss, days)
     error = _error(loss, days, spread)
     mean = float(loss.mean())
+    bin_loss = {name: _cell_loss(binned[name], bins[name], loss) for name in bins}
     reference = Reference(
         bins=tuple(bins.values()),
         summaries=summaries,
@@ -98,11 +89,13 @@ def freeze(
         loss_low=max(mean - 1.96 * error, 0.0),
         loss_high=min(mean + 1.96 * error, 1.0),
         calibration=_calibration(bins[PREDICTION], binned[PREDICTION], outcome, loss),
-        bin_loss={name: _cell_loss(binned[name], bins[name], loss) for name in names},
+        bin_loss=bin_loss,
         scale=loss_scale(outcome, binned[PREDICTION].values) if task == "regression" else 1.0,
         rows=columns.height,
         usual={} if days is None else _usual(bins, binned, days),
         loss_spread=spread,
+        joint=freeze_joint(series, bins, bin_loss, days),
+        spaces=spaces,
     )
     rows = take_sample(reference, binned, outcome, loss)
     reference = msgspec.structs.replace(reference, sample=rows)
@@ -110,11 +103,6 @@ def freeze(
         return reference
     kept = history(reference, task, binned[PREDICTION].cells, loss, days)
     return msgspec.structs.replace(reference, history=kept)
-
-
-def _also(name: str, task: Task) -> tuple[float, ...]:
-    """Edges a column must have."""
-    return (_HALF,) if name == PREDICTION and task == "binary" else ()
 
 
 def loss_scale(truth: ArrayLike, prediction: ArrayLike | None) -> float:
@@ -127,36 +115,6 @@ def loss_scale(truth: ArrayLike, prediction: ArrayLike | None) -> float:
     error = error[np.isfinite(error)]
     scale = float(np.quantile(error, 0.95)) if error.size else 0.0
     return scale if scale > 0 else 1.0
-
-
-def make_bins(name: str, series: pl.Series, also: Sequence[float] = ()) -> Bins:
-    """The cells of one column.
-
-    Numeric: a value held by at least 1 % of the rows gets a cell of its own (at most 16), the rest
-    is cut at quantiles (at most 255 edges), with an empty cell on either side of the range.
-    Categorical: the 1,000 most frequent values. ``also`` are edges that must be among them.
-    """
-    if not is_numeric(series):
-        found = as_text(series).drop_nulls().alias("value").value_counts()
-        ranked = found.sort(["count", "value"], descending=[True, False])
-        categories = tuple(ranked["value"].head(CATEGORIES).to_list())
-        return Bins(column=name, kind="categorical", categories=categories)
-    values = as_numbers(series)
-    values = values[np.isfinite(values)]
-    if not values.size:
-        return Bins(column=name, kind="numeric")
-    distinct, counts = np.unique(values, return_counts=True)
-    frequent = np.flatnonzero(counts >= max(SPIKE_SHARE * series.len(), 2))
-    top = frequent[np.argsort(-counts[frequent], kind="stable")][:SPIKES]
-    spikes = np.sort(distinct[top])
-    rest = values[~np.isin(values, spikes)]
-    ends = [np.nextafter(distinct[0], -np.inf), distinct[-1]]
-    room = EDGES - len(ends) - spikes.size - len(also)
-    inner: ArrayLike = np.quantile(rest, np.arange(1, room + 1) / (room + 1)) if rest.size else []
-    edges = np.unique(np.concatenate([ends, spikes, inner, also]))
-    return Bins(
-        column=name, kind="numeric", edges=tuple(edges.tolist()), spikes=tuple(spikes.tolist())
-    )
 
 
 def long_run_spread(loss: Floats, days: NDArray[np.int64]) -> float:
@@ -229,15 +187,15 @@ def _column(bins: Bins, binned: Binned, rows: NDArray[np.bool_]) -> ColumnSummar
     if binned.values is None:
         return ColumnSummary(column=bins.column, counts=counts, n=sum(counts[:-1]))
     x = binned.values[rows]
-    x = x[np.isfinite(x)]
+    n, total, squares, low, high = moments_of(x[np.isfinite(x)], grid_of(bins))
     return ColumnSummary(
         column=bins.column,
         counts=counts,
-        n=x.size,
-        total=float(x.sum()),
-        squares=float((x * x).sum()),
-        low=float(x.min()) if x.size else None,
-        high=float(x.max()) if x.size else None,
+        n=int(n),
+        total=total,
+        squares=squares,
+        low=low if n else None,
+        high=high if n else None,
     )
 
 

@@ -13,17 +13,20 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from holdfast.monitoring.adapt import adapt_blocks
+from holdfast.monitoring.attribution import Attribution, attribute
 from holdfast.monitoring.broken import sound, whole
 from holdfast.monitoring.cells import PREDICTION
 from holdfast.monitoring.contract import broken_spells, contract_findings
 from holdfast.monitoring.delays import watch_delays
-from holdfast.monitoring.drift import Drift, drift, run_start
+from holdfast.monitoring.drift import Drift, drift
+from holdfast.monitoring.drifted import drifted
 from holdfast.monitoring.estimate import Estimate, estimate_counts
 from holdfast.monitoring.estimate_monitor import monitor_estimate
 from holdfast.monitoring.findings import day, finding_id
+from holdfast.monitoring.joint import tables_of
+from holdfast.monitoring.joint_drift import joint_drift
 from holdfast.monitoring.late import correct
 from holdfast.monitoring.loss_monitor import Alarms, monitor_loss
 from holdfast.monitoring.merge import Blocks, blocks
@@ -57,6 +60,8 @@ class Look:
         arming: how the monitors did in their rehearsal, None when there was none.
         adapted: (N,) estimates that follow a shift of the inputs; nothing is decided from them.
         track: how good the estimates of both kinds were, where labels came.
+        joint: pairs of inputs that go together otherwise than before, the strongest first.
+        attribution: which inputs and slices carry the change of the loss.
     """
 
     until: datetime
@@ -72,6 +77,8 @@ class Look:
     arming: Arming | None = None
     adapted: tuple[Estimate, ...] = ()
     track: tuple[Track, ...] = ()
+    joint: tuple[Drift, ...] = ()
+    attribution: Attribution | None = None
 
 
 def look(
@@ -128,6 +135,10 @@ def look(
         outcomes, until, task=task, classes=classes, positive=positive, scale=reference.scale
     )
     moved = drift(reference, seen, minimum=policy.minimum, pages_per_month=policy.pages_per_month)
+    tables = blocks(summaries, tables_of(reference.joint), since=since, until=until, length=length)
+    joint = joint_drift(
+        reference, tables, moved, minimum=policy.minimum, pages_per_month=policy.pages_per_month
+    )
     counts = seen.counts[PREDICTION]
     estimates = tuple(estimate_counts(row, reference, task, policy.minimum) for row in counts)
     broken = broken_spells(reference, seen, parts, minimum=policy.minimum)
@@ -138,17 +149,20 @@ def look(
     delayed = watch_delays(outcomes, known, policy, **whose, **about)
     alarms = [one for one in (*(loss.open for loss in losses), delayed) if one is not None]
     cohorts = quality(outcomes, known, since=since, until=until, metrics=metrics, **about)
+    found = _found(alarms, (*moved, *joint), seen, parts, reference, policy, model, version)
     follow = adapt_blocks(reference, seen, rows, adapted, task)
     return Look(
         until=since + len(seen.starts) * length,
         starts=seen.starts,
         rows=tuple(seen.rows.tolist()),
-        findings=_found(alarms, moved, seen, parts, reference, policy, model, version),
+        findings=found,
         drift=moved,
+        joint=joint,
+        attribution=_explained(reference, seen, parts, found, policy.minimum),
         estimates=estimates,
         quality=correct(cohorts, outcomes, known, until=until, **about),
         labels=known.height,
-        passed=_passed(moved, seen, losses, before, model, version),
+        passed=_passed((*moved, *joint), seen, losses, before, model, version),
         broken=broken,
         arming=arming,
         adapted=follow,
@@ -195,7 +209,21 @@ def _passed(
     if before is None:
         return ()
     losses = [finding for one in alarms for finding in one.passed]
-    return (*losses, *_drifted(moved, seen, model, version, before))
+    return (*losses, *drifted(moved, seen, model, version, before))
+
+
+def _explained(
+    reference: Reference,
+    seen: Blocks,
+    parts: dict[str, Blocks],
+    found: Sequence[Finding],
+    minimum: int,
+) -> Attribution | None:
+    """Why the loss has changed since the first of the findings began."""
+    since = min((align(one.since, seen.length) for one in found), default=None)
+    measured = next((one.value for one in found if one.kind == "realised_loss"), None)
+    change = None if measured is None else measured - reference.loss
+    return attribute(reference, seen, parts, since=since, measured=change, minimum=minimum)
 
 
 def _found(
@@ -214,7 +242,7 @@ def _found(
         *contract_findings(
             reference, seen, parts, model=model, version=version, minimum=policy.minimum
         ),
-        *_drifted(moved, seen, model, version, None),
+        *drifted(moved, seen, model, version, None),
         *_silent(seen, model, version),
     ]
     return tuple(sorted(found, key=lambda one: not one.pages))
@@ -238,61 +266,6 @@ def _slices(
         for key in keys
         if key.partition("=")[0] in policy.slices
     }
-
-
-def _drifted(
-    columns: Sequence[Drift],
-    seen: Blocks,
-    model: str,
-    version: int,
-    before: datetime | None,
-) -> Iterator[Finding]:
-    """Drift that goes on at the last block; or with ``before``, drift that ended since then."""
-    for one in columns:
-        # Blocks without enough rows say nothing, so they do not end a run either.
-        places: NDArray[np.intp] = np.flatnonzero(one.enough)
-        flags = one.declared[places]
-        for end in _ends(flags, [seen.starts[int(k)] + seen.length for k in places], before):
-            start = run_start(flags[: end + 1])
-            if start is not None:
-                first, last = int(places[start]), int(places[end])
-                yield _drift_finding(one, seen, model, version, first, last)
-
-
-def _ends(
-    flags: NDArray[np.bool_], until: Sequence[datetime], before: datetime | None
-) -> Iterator[int]:
-    """Where runs end: at the last block, or with ``before`` at blocks after it but the last."""
-    if before is None:
-        if flags.size:
-            yield flags.size - 1
-        return
-    for k in range(flags.size - 1):
-        if flags[k] and not flags[k + 1] and until[k] > before:
-            yield k
-
-
-def _drift_finding(
-    one: Drift, seen: Blocks, model: str, version: int, first: int, last: int
-) -> Finding:
-    begun = seen.starts[first]
-    about_answers = one.column == PREDICTION
-    kind: FindingKind = "prediction_drift" if about_answers else "input_drift"
-    what = "The predictions have" if about_answers else f"The input '{one.column}' has"
-    unit = "rank distance" if one.measure == "rank_wasserstein" else "share of rows"
-    return Finding(
-        id=finding_id(model, version, kind, one.column, begun),
-        model=model, version=version, kind=kind, subject=one.column, pages=False, since=begun,
-        at=seen.starts[last] + seen.length,
-        sentence=(
-            f"{what} moved from the held-out rows since {day(begun)}: {unit}"
-            f" {one.effect[last]:.2f} (at least {one.low[last]:.2f}), where up to"
-            f" {one.floor:.2f} is usual."
-        ),
-        value=float(one.effect[last]), low=float(one.low[last]), high=float(one.high[last]),
-        reference=one.floor, log_e=float(one.log_m[last]),
-        rows=int(one.rows[first : last + 1].sum()), harm=float(one.harm[last]),
-    )  # fmt: skip
 
 
 def _silent(seen: Blocks, model: str, version: int) -> Iterator[Finding]:

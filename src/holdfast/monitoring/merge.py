@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
@@ -18,6 +18,20 @@ from holdfast.records import Bins, ColumnSummary, Reference, Summary
 Counts = NDArray[np.int64]
 
 _CELLS = 2**16  # more than a column may have
+
+
+class Counted(Protocol):
+    """A stored column: its name and its number of cells."""
+
+    @property
+    def column(self) -> str:
+        """The name."""
+        ...
+
+    @property
+    def cells(self) -> int:
+        """The number of cells, nulls included."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +101,7 @@ def to_frame(summaries: Iterable[Summary]) -> pl.DataFrame:
 def from_frame(frame: pl.DataFrame, reference: Reference) -> list[Summary]:
     """Stored rows to records, by hour and slice; rows of the same key are added up."""
     bins = {one.column: one for one in reference.bins}
+    frame = frame.filter(pl.col("column").is_in(list(bins)))
     groups: dict[tuple[str, int, datetime, str], dict[str, list[ColumnSummary]]] = {}
     for row in compact(frame).iter_rows(named=True):
         key = (row["model"], row["version"], row["hour"], row["slice"])
@@ -143,7 +158,7 @@ def compact(frame: pl.DataFrame, every: timedelta | None = None) -> pl.DataFrame
 
 def blocks(
     frame: pl.DataFrame,
-    bins: Sequence[Bins],
+    bins: Sequence[Counted],
     *,
     since: datetime,
     until: datetime,
@@ -168,17 +183,12 @@ def blocks(
         & (pl.col("hour") < since + number * length)
     )
     block = (pl.col("hour") - since).dt.total_microseconds() // _microseconds(length)
-    counts = {}
-    by_column = known.select("column", "cells", "counts", block=block).partition_by(
-        "column", as_dict=True
-    )
-    for one in bins:
-        table = np.zeros((number, one.cells), dtype=np.int64)
-        part = by_column.get((one.column,))
-        if part is not None:
-            _pour(part, table)
-        counts[one.column] = table
-    return Blocks(starts, length, counts)
+    wanted = {one.column: one.cells for one in bins}
+    column = pl.col("column").cast(pl.Enum(list(wanted)), strict=False).to_physical()
+    part = known.select(column.alias("column"), "cells", "counts", block=block)
+    part = part.filter(pl.col("column").is_not_null() & (pl.col("cells").list.len() > 0))
+    tables = _poured(part, number, list(wanted.values()))
+    return Blocks(starts, length, dict(zip(wanted, tables, strict=True)))
 
 
 def total(
@@ -198,16 +208,21 @@ def counts_of(summary: Summary) -> dict[str, Counts]:
     return {column.column: np.asarray(column.counts) for column in summary.columns}
 
 
-def _pour(part: pl.DataFrame, table: Counts) -> None:
-    """Adds the sparse rows of one column into its (N, cells) table."""
-    part = part.filter(pl.col("cells").list.len() > 0)
+def _poured(part: pl.DataFrame, blocks: int, cells: Sequence[int]) -> list[Counts]:
+    """Adds up sparse rows into a (N, cells) table for each column, all in one count."""
+    sizes = np.asarray(cells, dtype=np.int64)
+    ends = np.cumsum(blocks * sizes)
+    of = part["column"].to_numpy().astype(np.int64)
+    begins = (ends - blocks * sizes)[of] + part["block"].to_numpy() * sizes[of]
     lengths = part["cells"].list.len().to_numpy()
     flat = part["cells"].explode().to_numpy().astype(np.int64)
-    place = np.repeat(part["block"].to_numpy(), lengths) * table.shape[1] + flat
     weights = part["counts"].explode().to_numpy()
     # Sums of whole numbers below 2**53 are exact in float64.
-    summed = np.bincount(place, weights=weights, minlength=table.size)
-    table += summed.astype(np.int64).reshape(table.shape)
+    summed = np.bincount(
+        np.repeat(begins, lengths) + flat, weights=weights, minlength=int(ends[-1]) if cells else 0
+    )
+    tables = np.split(summed.astype(np.int64), ends[:-1])
+    return [one.reshape(blocks, size) for one, size in zip(tables, cells, strict=False)]
 
 
 def _add(parts: list[ColumnSummary]) -> ColumnSummary:

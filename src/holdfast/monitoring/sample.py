@@ -43,9 +43,13 @@ def grouping(bins: Bins, counts: NDArray[np.int64]) -> Cells:
 
 
 def groupings(reference: Reference) -> dict[str, Cells]:
-    """The groups of every column; they follow from the counts of the held-out rows."""
+    """The groups of every column; they follow from the counts of the held-out rows.
+
+    Without views: of a text or an embedding only the value itself could be sampled later.
+    """
     counts = {one.column: np.asarray(one.counts) for one in reference.summaries[0].columns}
-    return {one.column: grouping(one, counts[one.column]) for one in reference.bins}
+    plain = (one for one in reference.bins if not one.view)
+    return {one.column: grouping(one, counts[one.column]) for one in plain}
 
 
 def take_sample(
@@ -63,8 +67,8 @@ def take_sample(
     rows = np.unique(np.linspace(0, losses.size - 1, min(most, losses.size)).astype(np.intp))
     groups = groupings(reference)
     cells = {
-        name: groups[name][one.cells[rows]].astype(np.uint8).tobytes()
-        for name, one in binned.items()
+        name: group[binned[name].cells[rows]].astype(np.uint8).tobytes()
+        for name, group in groups.items()
     }
     happened = np.where(np.isin(truth[rows], (0.0, 1.0)), truth[rows], 0.0)
     return Sample(
@@ -103,5 +107,5 @@ def production_groups(reference: Reference, rows: pl.DataFrame) -> dict[str, Cel
     return {
         bins.column: groups[bins.column][index(rows[bins.column], bins).cells]
         for bins in reference.bins
-        if bins.column in rows.columns
+        if bins.column in groups and bins.column in rows.columns
     }

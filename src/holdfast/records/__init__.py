@@ -28,9 +28,13 @@ from holdfast.records.summary import (
     ColumnSummary,
     HeldOutDay,
     History,
+    Joint,
     Reference,
     Sample,
+    Space,
     Summary,
+    Thirds,
+    View,
 )
 from holdfast.records.verdict import Check, Outcome, Verdict
 from holdfast.records.version import Version
@@ -38,12 +42,13 @@ from holdfast.records.version import Version
 __all__ = [
     "Action", "Arm", "Armed", "Arming", "Artefact", "Bins", "Breach", "BundleManifest", "Check",
     "CodeVersion", "ColumnContract", "ColumnSummary", "ColumnType", "Contract", "DataFile",
-    "DatasetVersion", "Decision", "Event", "Evidence", "Fact", "Field", "Finding", "FindingKind",
-    "HeldOutDay", "History", "Incident", "Job", "JobState", "Label", "Metric", "Notification",
-    "NotificationEvent", "NotificationState", "Outcome", "PredictionBatch", "Record",
-    "RecordPolicy", "Reference", "Release", "ReleaseState", "Role", "Route", "Run", "Sample",
-    "ServerReport", "Severity", "Signature", "Spell", "Step", "Summary", "Transition", "Verdict",
-    "Version", "digest", "joined", "notification_id",
+    "DatasetVersion", "Decision", "Event", "Evidence", "Fact", "Field", "Finding",
+    "FindingKind", "HeldOutDay", "History", "Incident", "Job", "JobState", "Joint", "Label",
+    "Metric", "Notification", "NotificationEvent", "NotificationState", "Outcome",
+    "PredictionBatch", "Record", "RecordPolicy", "Reference", "Release", "ReleaseState", "Role",
+    "Route", "Run", "Sample", "ServerReport", "Severity", "Signature", "Space", "Spell", "Step",
+    "Summary", "Thirds", "Transition", "Verdict", "Version", "View", "digest", "joined",
+    "notification_id",
 ]  # fmt: skip
 
 learn()

@@ -6,6 +6,24 @@ from typing import Literal
 
 from holdfast.records.base import Record, Time
 
+View = Literal[
+    "", "length", "letters", "foreign", "unknown", "token", "cluster", "distance", "axis"
+]
+
+
+class Space(Record, frozen=True, kw_only=True):
+    """Frozen axes and centres of an embedding, in whole numbers, so that sums are exact.
+
+    An embedding x is taken as round((x − ``middle``) · ``scale``), each component held to ±2²⁰;
+    times ``axes``, shifted right by ``shift`` bits, it lies among the ``centres``.
+    """
+
+    scale: float
+    middle: tuple[float, ...]
+    axes: tuple[tuple[int, ...], ...]
+    shift: int
+    centres: tuple[tuple[int, ...], ...]
+
 
 class Bins(Record, frozen=True, kw_only=True):
     """The frozen cells of one column, made from the reference and never changed.
@@ -13,6 +31,18 @@ class Bins(Record, frozen=True, kw_only=True):
     Numeric: cells are ``(-inf, edges[0]], (edges[0], edges[1]], …, (edges[-1], inf)``, and one for
     each value of ``spikes``. Categorical: one a value of ``categories`` and one for the unseen.
     The last cell is always the nulls.
+
+    Args:
+        column: name under which it is counted.
+        view: what of a text or an embedding is counted; "" for the value itself. Texts: ``length``
+            in characters, ``letters`` and ``foreign`` (shares of characters that are letters, and
+            that are beyond ASCII), ``unknown`` (share of words that the reference lacks),
+            ``token`` (one word of each row, drawn by its content, in one of 1,024 hashed cells).
+            Embeddings: ``cluster`` (the nearest of the frozen centres), ``distance`` from it, and
+            ``axis`` (one principal component).
+        source: column that a view is of.
+        words: the reference's words, for ``unknown``.
+        axis: which principal component, from 0.
     """
 
     column: str
@@ -20,6 +50,15 @@ class Bins(Record, frozen=True, kw_only=True):
     edges: tuple[float, ...] = ()
     spikes: tuple[float, ...] = ()
     categories: tuple[str, ...] = ()
+    view: View = ""
+    source: str = ""
+    words: tuple[str, ...] = ()
+    axis: int = 0
+
+    @property
+    def input(self) -> str:
+        """The column that is read."""
+        return self.source or self.column
 
     @property
     def cells(self) -> int:
@@ -96,6 +135,36 @@ class Sample(Record, frozen=True, kw_only=True):
     losses: bytes
 
 
+class Thirds(Record, frozen=True, kw_only=True):
+    """One column in three coarse groups, for how it goes together with others.
+
+    Numeric: up to ``cuts[0]``, up to ``cuts[1]``, above. Categorical: each of ``categories``, and
+    the others. Nulls belong to none.
+    """
+
+    column: str
+    cuts: tuple[float, ...] = ()
+    categories: tuple[str, ...] = ()
+
+
+class Joint(Record, frozen=True, kw_only=True):
+    """How the inputs go together: a 3 × 3 table for each pair of columns.
+
+    The pairs are those of ``itertools.combinations(columns, 2)``; the tables are counted as one
+    stored column, nine cells a pair.
+
+    Args:
+        columns: the groups of each column.
+        counts: of the held-out rows, pair by pair and row by row of each table.
+        usual: for each pair, how far one day of the held-out rows commonly lies from all of them;
+            empty when they are too few.
+    """
+
+    columns: tuple[Thirds, ...]
+    counts: tuple[int, ...]
+    usual: tuple[float, ...] = ()
+
+
 class Reference(Record, frozen=True, kw_only=True):
     """What the bundle carries of the held-out rows: bins, their counts, and calibration.
 
@@ -110,6 +179,8 @@ class Reference(Record, frozen=True, kw_only=True):
         usual: for each column, how far one day of the held-out rows commonly lies from all of them
             (95 % of days are nearer), in the unit of the drift effect; empty when they are too few.
         loss_spread: standard deviation between days of the mean loss, beyond that of sampling.
+        joint: how the inputs go together; None in bundles made before this was kept.
+        spaces: of each column of embeddings.
         history: the held-out rows day by day; None without their times.
         sample: some of the held-out rows, for estimates that follow a shift of the inputs.
     """
@@ -127,3 +198,5 @@ class Reference(Record, frozen=True, kw_only=True):
     loss_spread: float = 0.0
     history: History | None = None
     sample: Sample | None = None
+    joint: Joint | None = None
+    spaces: dict[str, Space] = {}

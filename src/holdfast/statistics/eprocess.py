@@ -166,7 +166,8 @@ def multinomial_log_e(
 
     Args:
         counts: (…, B) cell counts; leading axes are separate histograms.
-        null: (B,) probabilities or reference counts; smoothed by half a row when counts.
+        null: (B,) probabilities or reference counts, or (…, B) when each histogram has its own;
+            smoothed by half a row when counts.
         reference_rows: m, rows behind ``null``; None when it is known exactly.
         concentrations: the values of κ.
 
@@ -174,26 +175,27 @@ def multinomial_log_e(
         (…,) log e-values; 0 for an empty histogram.
     """
     # Takes 18 MB; the control plane needs it only when there are rows to look at.
-    from scipy.special import chdtri, gammaln, logsumexp
+    from scipy.special import chdtri, gammaln
 
     c = np.asarray(counts, dtype=np.float64)
     p = np.asarray(null, dtype=np.float64)
     if reference_rows is not None:
-        share = p / p.sum()
+        share = p / p.sum(axis=-1, keepdims=True)
         p = share * reference_rows + 0.5
-    p = p / p.sum()
+    p = p / p.sum(axis=-1, keepdims=True)
     n = c.sum(axis=-1)
     fit = np.where(c > 0, c * np.log(np.where(p > 0, p, np.finfo(float).tiny)), 0.0).sum(axis=-1)
     values = []
     for kappa in concentrations:
         a = np.maximum(kappa * p, np.finfo(float).tiny)
+        whole = a.sum(axis=-1)
         gained = (gammaln(a + c) - gammaln(a)).sum(axis=-1)
-        values.append(gammaln(a.sum()) - gammaln(a.sum() + n) + gained - fit)
-    result = logsumexp(np.stack(values), axis=0) - np.log(len(values))
+        values.append(gammaln(whole) - gammaln(whole + n) + gained - fit)
+    result = np.logaddexp.reduce(np.stack(values), axis=0) - np.log(len(values))
     if reference_rows is not None:
-        worst = float(chdtri(max(p.size - 1, 1), 0.01))
+        worst = float(chdtri(max(p.shape[-1] - 1, 1), 0.01))
         result = result - n * worst / (2 * max(reference_rows, 1))
-    return np.asarray(result, dtype=np.float64)
+    return np.asarray(np.where(n > 0, result, 0.0), dtype=np.float64)
 
 
 def e_bh(log_es: ArrayLike, alpha: float) -> NDArray[np.bool_]:

@@ -1,7 +1,9 @@
 """How far two histograms over the same cells are apart.
 
 ``reference`` is (B,) counts; ``current`` is (B,) or (N, B) counts, one row a window. Results are
-scalars-in-an-array or (N,). Cells of an ordered quantity must be in its order.
+scalars-in-an-array or (N,). :func:`rank_wasserstein` and :func:`total_variation` also take many
+columns at once: (C, 1, B) and (C, N, B), for (C, N). Cells of an ordered quantity must be in its
+order.
 """
 
 from __future__ import annotations
@@ -51,16 +53,18 @@ def rank_wasserstein(reference: ArrayLike, current: ArrayLike) -> Distance:
     difference), for both samples.
     """
     p, q = shares(reference), shares(current)
-    upper, lower = np.cumsum(p), np.cumsum(p) - p
+    upper = np.cumsum(p, axis=-1)
+    lower = upper - p
     above = np.cumsum(q, axis=-1)
     left, right = above - q - lower, above - upper
     value = 2 * (_absolute_area(left, right) * p).sum(axis=-1)
     weight = np.sign(left + right) * p
     reach = weight.sum(axis=-1, keepdims=True) - np.cumsum(weight, axis=-1) + weight / 2
     size = np.asarray(current, dtype=np.float64).sum(axis=-1)
-    m = np.asarray(reference, dtype=np.float64).sum()
-    variance = 4 * (_variance(reach, q) / np.maximum(size, 1) + _variance(reach, p) / max(m, 1))
-    chance = _RANK_NULL_MEAN * np.sqrt(1 / np.maximum(size, 1) + 1 / max(m, 1))
+    size = np.maximum(size, 1)
+    m = np.maximum(np.asarray(reference, dtype=np.float64).sum(axis=-1), 1)
+    variance = 4 * (_variance(reach, q) / size + _variance(reach, p) / m)
+    chance = _RANK_NULL_MEAN * np.sqrt(1 / size + 1 / m)
     return Distance(value, np.sqrt(variance), np.asarray(chance))
 
 
@@ -68,12 +72,12 @@ def total_variation(reference: ArrayLike, current: ArrayLike) -> Distance:
     """½Σ|q − p|, in [0, 1]: the share of rows that would have to change their cell."""
     p, q = shares(reference), shares(current)
     size = np.maximum(np.asarray(current, dtype=np.float64).sum(axis=-1), 1)
-    m = max(np.asarray(reference, dtype=np.float64).sum(), 1)
+    m = np.maximum(np.asarray(reference, dtype=np.float64).sum(axis=-1), 1)
     value = np.abs(q - p).sum(axis=-1) / 2
     more = q > p
     grown, before = np.where(more, q, 0).sum(axis=-1), np.where(more, p, 0).sum(axis=-1)
     variance = grown * (1 - grown) / size + before * (1 - before) / m
-    chance = np.sqrt(2 / np.pi * p * (1 - p)).sum() / 2 * np.sqrt(1 / size + 1 / m)
+    chance = np.sqrt(2 / np.pi * p * (1 - p)).sum(axis=-1) / 2 * np.sqrt(1 / size + 1 / m)
     return Distance(value, np.sqrt(np.maximum(variance, 0)), np.asarray(chance))
 
 

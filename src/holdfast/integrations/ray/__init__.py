@@ -1,0 +1,1 @@
+"""Ray: work on a cluster."""

@@ -1,0 +1,165 @@
+"""Counting one column in groups of rows, whichever way is quickest; all give the same.
+
+Long runs of numbers are sorted: numpy sorts with vector instructions in a tenth of the time that
+one binary search a row takes, and in sorted rows every edge needs one search only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from holdfast.monitoring.cells import Indices, as_numbers, categories_of, index
+from holdfast.monitoring.moments import Floats, Grid, grid_of, grouped_moments, moments_of
+from holdfast.records import Bins
+
+HOUR = 3_600_000_000  # microseconds
+_LONG = {"numeric": 2_000, "categorical": 10_000}
+"""Rows of a group on average from which on counting it by itself is quicker."""
+_DENSE = 4_000_000  # largest table of counts made at once
+
+Key = tuple[int, str]
+Numbers = NDArray[np.int64]
+
+
+class Groups(NamedTuple):
+    """Rows put into groups of hour and slice.
+
+    Args:
+        of: (n,) group of each row, −1 for none.
+        keys: hour (microseconds since 1970) and slice of each group.
+        order: the rows of all groups, group by group; None when they are so already.
+        bounds: (groups + 1,) where each group begins among them.
+    """
+
+    of: Indices
+    keys: list[Key]
+    order: Indices | None
+    bounds: Indices
+
+    def long(self, rows: int) -> bool:
+        """Whether the groups have at least so many rows on average."""
+        return int(self.bounds[-1]) >= rows * len(self.keys)
+
+    def runs(self) -> Iterator[slice]:
+        """Where each group lies among its ordered rows."""
+        for start, end in zip(self.bounds[:-1].tolist(), self.bounds[1:].tolist(), strict=True):
+            yield slice(start, end)
+
+
+class Tally(NamedTuple):
+    """One column counted: for each occupied cell its group and count, and moments by group."""
+
+    column: str
+    keys: list[Key]
+    owner: Numbers
+    cells: Numbers
+    counts: Numbers
+    moments: Floats
+
+
+def group(hours: Numbers, own: Indices | None, labels: list[str]) -> Groups:
+    """Groups rows by hour and slice.
+
+    Args:
+        hours: (n,) microseconds since 1970 at which the row's hour began.
+        own: (n,) which of ``labels`` the row belongs to, −1 for none; None: all to the first.
+        labels: keys of the slices.
+    """
+    if not labels or not hours.size:
+        none = np.full(hours.size, -1, dtype=np.intp)
+        return Groups(none, [], None, np.zeros(1, dtype=np.intp))
+    first = int(hours.min())
+    if own is None and first == int(hours.max()):
+        bounds = np.array([0, hours.size], dtype=np.intp)
+        return Groups(np.zeros(hours.size, dtype=np.intp), [(first, labels[0])], None, bounds)
+    coded = (hours - first) // HOUR * len(labels)
+    if own is not None:
+        coded = np.where(own >= 0, coded + own, -1)
+    present, sizes = np.unique(coded, return_counts=True)
+    left = int(sizes[0]) if present[0] < 0 else 0
+    if left:
+        present, sizes = present[1:], sizes[1:]
+    of = np.searchsorted(present, coded).astype(np.intp)
+    of[coded < 0] = -1
+    keys = [
+        (first + code // len(labels) * HOUR, labels[code % len(labels)])
+        for code in present.tolist()
+    ]
+    sorted_already = not left and bool((of[1:] >= of[:-1]).all())
+    order = None if sorted_already else np.argsort(of, kind="stable")[left:]
+    return Groups(of, keys, order, np.concatenate([[0], np.cumsum(sizes)]).astype(np.intp))
+
+
+def tally(groups: Groups, series: pl.Series, bins: Bins) -> Tally:
+    """Counts one column for all groups."""
+    if not groups.long(_LONG[bins.kind]):
+        return _by_row(groups, series, bins)
+    if bins.kind == "numeric":
+        values = as_numbers(series)
+        values = values if groups.order is None else values[groups.order]
+        grid, edges, spikes = grid_of(bins), np.asarray(bins.edges), np.asarray(bins.spikes)
+        parts = [_sorted(values[run], edges, spikes, grid) for run in groups.runs()]
+        table = np.array([counts for counts, _ in parts])
+        moments = np.array([found for _, found in parts]).T
+    else:
+        texts = series if groups.order is None else series.gather(groups.order)
+        table = np.array([categories_of(texts[run], bins) for run in groups.runs()])
+        moments = only_rows(table[:, :-1].sum(axis=1))
+    owner, cells = np.nonzero(table)
+    return Tally(bins.column, groups.keys, owner, cells, table[owner, cells], moments)
+
+
+def _by_row(groups: Groups, series: pl.Series, bins: Bins) -> Tally:
+    """The cell of each row by itself, for many small groups."""
+    binned = index(series, bins)
+    of, own, values = groups.of, binned.cells, binned.values
+    if of.size and of.min() < 0:
+        kept = of >= 0
+        of, own = of[kept], own[kept]
+        values = values[kept] if values is not None else None
+    size, cells = len(groups.keys), bins.cells
+    flat, counts = _occupied(of * cells + own, size * cells)
+    if values is None:
+        moments = only_rows(np.bincount(of[own < cells - 1], minlength=size))
+    else:
+        moments = grouped_moments(of, values, size, grid_of(bins))
+    return Tally(bins.column, groups.keys, flat // cells, flat % cells, counts, moments)
+
+
+def _sorted(
+    values: Floats, edges: Floats, spikes: Floats, grid: Grid
+) -> tuple[Numbers, tuple[float, ...]]:
+    """Counts of the cells, and moments, of one group of numbers."""
+    rows = np.sort(values)
+    known = int(np.searchsorted(rows, np.nan))
+    rows = rows[:known]
+    ends = np.searchsorted(rows, edges, side="right")
+    plain = np.diff(np.concatenate([[0], ends, [known]]))
+    own = np.searchsorted(rows, spikes, side="right") - np.searchsorted(rows, spikes, side="left")
+    np.subtract.at(plain, np.searchsorted(edges, spikes, side="left"), own)
+    counts = np.concatenate([plain, own, [values.size - known]])
+    finite = rows[np.searchsorted(rows, -np.inf, "right") : np.searchsorted(rows, np.inf, "left")]
+    return counts.astype(np.int64), moments_of(finite, grid)
+
+
+def only_rows(rows: Numbers) -> Floats:
+    """(5, groups) moments of what is no number: how many rows there are."""
+    moments = np.zeros((5, rows.size))
+    moments[0] = rows
+    moments[3:] = np.nan
+    return moments
+
+
+def _occupied(flat: Indices, size: int) -> tuple[Numbers, Numbers]:
+    """The occupied places of a flat table, ascending, and their counts."""
+    if size <= _DENSE:
+        table = np.bincount(flat, minlength=size)
+        places = np.flatnonzero(table)
+        return places, table[places]
+    places, counts = np.unique(flat, return_counts=True)
+    return places, counts
