@@ -91,7 +91,7 @@ class Answers:
     def outcome(self, signs: Sequence[tuple[datetime, str]], **fields: Any) -> Outcome:
         """The outcome, with what is not known from the answers in ``fields``."""
         known, block = self.known, whole_hours(self._base.monitor.block)
-        found = matched(harms(known, self.levels, self._start, block), signs)
+        found = matched(harms(known, self.levels[min(self.levels)], self._start, block), signs)
         mean = known["loss"].mean()
         return Outcome(
             name=self._course.name,
@@ -101,6 +101,7 @@ class Answers:
             labelled=known.height,
             loss=float(mean) if isinstance(mean, int | float) else None,
             metric=self._metric(known),
+            tolerated=self.levels[min(self.levels)].tolerated,
             harms=found,
             harmful_days=round(sum((o.end - o.start).total_seconds() for o in found) / 86400, 3),
             **fields,

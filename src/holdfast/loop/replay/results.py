@@ -98,6 +98,7 @@ class Outcome(Record, frozen=True, kw_only=True):
         rows: predictions; ``labelled`` of them have a label in the history.
         loss: mean bounded loss, in the scale of the first version.
         metric: value of the metric over all labelled predictions.
+        tolerated: loss up to which the first version wakes nobody: what harms are held against.
         harmful_days: days within the harms.
     """
 
@@ -108,6 +109,7 @@ class Outcome(Record, frozen=True, kw_only=True):
     labelled: int
     loss: float | None
     metric: float | None
+    tolerated: float
     pages: tuple[Page, ...] = ()
     harms: tuple[Harm, ...] = ()
     trainings: tuple[Training, ...] = ()

@@ -57,7 +57,8 @@ def _spec(history: History, task: Task | None, begin_days: int) -> str:
     lines += ["", "[gate]", f"metric = {_text(_METRICS[task])}"]
     if task == "regression":
         lines.append(f"margin = {_margin(history):.6g}  # 1 % of how far labels commonly lie apart")
-    lines += ["", "[retrain]", f'window = "{max(begin_days, 1)}d"', ""]
+    lines += ["", "[retrain]", 'on = ["drift", "schedule"]', 'schedule = "0 3 * * 1"']
+    lines += [f'window = "{max(begin_days, 1)}d"', ""]
     return "\n".join(lines)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -62,9 +62,12 @@ def judge(finding: Finding, known: pl.DataFrame, level: Level, block: timedelta)
 
 
 def harms(
-    known: pl.DataFrame, levels: Mapping[int, Level], begin: datetime, block: timedelta
+    known: pl.DataFrame, level: Level, begin: datetime, block: timedelta
 ) -> tuple[Harm, ...]:
     """The stretches of blocks in which the loss really was above what is tolerated.
+
+    All versions are held against the first one's level: a version that was made in bad times
+    tolerates bad times.
 
     The excess of each block over the tolerated loss is added up and starts anew at zero (Page's
     CUSUM, Biometrika 41, 1954); a stretch goes from where the sum rose above zero to its peak, and
@@ -72,25 +75,22 @@ def harms(
     and of how much days of the reference differ anyway.
 
     Args:
-        known: as for :func:`judge`.
-        levels: by version.
+        known: labelled predictions: ``at`` and ``loss`` (in the scale of the first version).
+        level: of the first version.
         begin: start of the first block.
         block: length of a block.
     """
     if not known.height:
         return ()
-    of = [levels[number] for number in known["version"].to_list()]
     micros = block // timedelta(microseconds=1)
     blocks = (
         known.with_columns(
-            tolerated=pl.Series([level.tolerated for level in of], dtype=pl.Float64),
-            spread=pl.Series([level.spread for level in of], dtype=pl.Float64),
             block=(pl.col("at") - begin).dt.total_microseconds() // micros,
         )
         .group_by("block")
         .agg(
-            n=pl.len(), loss=pl.col("own").sum(), limit=pl.col("tolerated").sum(),
-            noise=pl.col("own").var(ddof=0) * pl.len() + (pl.col("spread").mean() * pl.len()) ** 2,
+            n=pl.len(), loss=pl.col("loss").sum(), limit=pl.len() * level.tolerated,
+            noise=pl.col("loss").var(ddof=0) * pl.len() + (level.spread * pl.len()) ** 2,
         )
         .sort("block")
     )  # fmt: skip
