@@ -168,8 +168,10 @@ class _Progress:
 
 def _write_page(found: Replay, result: Result) -> None:
     from holdfast.control.replay import page
+    from holdfast.loop.clock import SystemClock
 
-    (found.folder / "report.html").write_text(page(result, found.series), encoding="utf-8")
+    text = page(result, found.series, SystemClock().now())
+    (found.folder / "report.html").write_text(text, encoding="utf-8")
 
 
 def _lines(found: Replay, result: Result) -> Iterator[str]:

@@ -61,9 +61,7 @@ def judge(finding: Finding, known: pl.DataFrame, level: Level, block: timedelta)
     return Judged("false" if finding.kind in _JUDGED else "unknown", loss, part.height)
 
 
-def harms(
-    known: pl.DataFrame, level: Level, begin: datetime, block: timedelta
-) -> tuple[Harm, ...]:
+def harms(known: pl.DataFrame, level: Level, begin: datetime, block: timedelta) -> tuple[Harm, ...]:
     """The stretches of blocks in which the loss really was above what is tolerated.
 
     All versions are held against the first one's level: a version that was made in bad times
