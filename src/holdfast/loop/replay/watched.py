@@ -75,7 +75,7 @@ def score_of(answers: pl.Series, spec: Spec, classes: Classes) -> pl.Series:
     task, known = spec.model.task, answers.drop_nulls()
     if task == "regression" and answers.dtype.is_numeric():
         return answers.cast(pl.Float64)
-    if task != "regression" and bool(known.is_in(list(classes)).all()):
+    if task != "regression" and set(known.unique().to_list()) <= set(classes):
         if task == "binary":
             return (answers == spec.model.positive).cast(pl.Float64)
         table = [[float(one == value) for one in classes] for value in answers.to_list()]
