@@ -11,6 +11,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -27,7 +28,7 @@ from holdfast.loop.replay.scaffold import scaffold
 from holdfast.loop.replay.steps import FIRST, Steps
 from holdfast.loop.replay.world import ReplayContainer, replayable
 from holdfast.recording import parquet
-from holdfast.recording.folders import write_whole
+from holdfast.recording.folders import LOCK, FolderLock, write_whole
 from holdfast.spec import FILE_NAME, Spec, Task, load_spec, overlaid, read_policy
 from holdfast.training.code import code_version
 
@@ -62,17 +63,20 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     schedule: str = "0 3 1 * *"
 
 
-class Replay(msgspec.Struct, frozen=True, kw_only=True):
-    """A replay that is ready to be gone through.
+@dataclass(frozen=True, kw_only=True)
+class Replay:
+    """A replay that is ready to be gone through, by this process alone until it is closed.
 
     Args:
         folder: of all that belongs to it.
+        lock: on the folder.
         history: of its rows, for counts and columns.
         courses: their folders, in the order in which they are shown.
         notes: what a reader must know.
     """
 
     folder: Path
+    lock: FolderLock
     spec: Spec
     start: datetime
     begin: datetime
@@ -81,6 +85,10 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
     first_rows: int
     courses: tuple[Path, ...]
     notes: tuple[str, ...]
+
+    def close(self) -> None:
+        """Lets another process go through it."""
+        self.lock.release()
 
     @property
     def result(self) -> Result | None:
@@ -127,14 +135,14 @@ def prepare(
         own = file.read_bytes() + _code(file) if file.exists() else b""
         key = _digest(msgspec.json.encode(order), own, *texts, frame.read_bytes())
         folder = (out or home / "replays" / key[:12]).absolute()
-        _claim(folder, key, fresh=fresh)
+        lock = _claim(folder, key, fresh=fresh)
         if not (folder / HISTORY).exists():
             shutil.copy(frame, folder / "history.draft")
             (folder / "history.draft").replace(folder / HISTORY)
     if not file.exists():
         days = (begin - history.span[0]) // DAY
         file = scaffold(history, folder / "project", days, order.task)
-    return _written(order, file, history, begin, folder)
+    return _written(order, file, history, begin, lock)
 
 
 def first_version(replay: Replay) -> Path | None:
@@ -225,9 +233,11 @@ def _policies(order: Order) -> tuple[str, ...]:
     return order.policies
 
 
-def _written(order: Order, file: Path, history: History, begin: datetime, folder: Path) -> Replay:
+def _written(
+    order: Order, file: Path, history: History, begin: datetime, lock: FolderLock
+) -> Replay:
     """The courses, each in its folder."""
-    text = file.read_text(encoding="utf-8")
+    text, folder = file.read_text(encoding="utf-8"), lock.folder
     last = history.span[1]
     end = last.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
     spec = replace(overlaid(text, {}, file), data=history.data)
@@ -253,7 +263,7 @@ def _written(order: Order, file: Path, history: History, begin: datetime, folder
         folders.append(home)
     known = history.rows.filter(pl.col(KNOWN) <= begin).height
     return Replay(
-        folder=folder, spec=spec, start=history.span[0], begin=begin, end=end,
+        folder=folder, lock=lock, spec=spec, start=history.span[0], begin=begin, end=end,
         rows=history.rows.height, first_rows=known, courses=tuple(folders),
         notes=_notes(history, watched=watched),
     )  # fmt: skip
@@ -279,25 +289,36 @@ def _notes(history: History, *, watched: bool) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _claim(folder: Path, key: str, *, fresh: bool) -> None:
+def _claim(folder: Path, key: str, *, fresh: bool) -> FolderLock:
     """Makes the folder this replay's, or refuses."""
     mark = folder / ORDER
-    if mark.exists() and (fresh or _marked(mark) != key):
-        if not fresh:
-            raise ConflictError(
-                "replay.other",
-                f"{folder} holds a replay of other data, code or options",
-                "Name another folder with --out, or begin anew with --fresh.",
-            )
-        shutil.rmtree(folder)
-    elif not mark.exists() and folder.exists() and any(folder.iterdir()):
+    if not mark.exists() and folder.exists() and {one.name for one in folder.iterdir()} - {LOCK}:
         raise ConflictError(
             "replay.not_empty",
             f"{folder} is not empty, and holds no replay",
             "Name another folder with --out.",
         )
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = FolderLock(folder)
+    if not lock.acquire():
+        raise ConflictError(
+            "replay.running",
+            f"another process goes through the replay in {folder}",
+            "Wait for it, or name another folder with --out.",
+        )
+    if mark.exists() and fresh:
+        for one in folder.iterdir():
+            if one.is_dir():
+                shutil.rmtree(one)
+            elif one.name != LOCK:
+                one.unlink()
+    elif mark.exists() and _marked(mark) != key:
+        raise ConflictError(
+            "replay.other",
+            f"{folder} holds a replay of other data, code or options",
+            "Name another folder with --out, or begin anew with --fresh.",
+        )
     write_whole(mark, msgspec.json.encode({"replay": key}))
+    return lock
 
 
 def _marked(mark: Path) -> str:

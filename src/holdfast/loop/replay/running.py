@@ -23,7 +23,7 @@ from holdfast.loop.replay.traffic import Traffic
 from holdfast.loop.replay.watched import watch
 from holdfast.loop.replay.world import ReplayContainer, replayable
 from holdfast.recording import parquet
-from holdfast.recording.folders import write_whole
+from holdfast.recording.folders import FolderLock, write_whole
 
 MONTH = timedelta(days=28)
 
@@ -107,6 +107,8 @@ class _Going:
 def main(folder: Path) -> int:
     """Runs a course in a process of its own; leaves its error in ``error.json``."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+    lock = FolderLock(folder)
+    lock.acquire(wait=True)  # a process whose parent was killed may live on for a moment
     (folder / ERROR).unlink(missing_ok=True)
     try:
         run_course(folder)
@@ -122,6 +124,8 @@ def main(folder: Path) -> int:
         )  # fmt: skip
         write_whole(folder / ERROR, msgspec.json.encode(fault.as_dict()))
         return 1
+    finally:
+        lock.release()
     return 0
 
 
