@@ -49,14 +49,18 @@ class Answers:
         self.classes: Classes = ()
         self._scale: float | None = None
         self.levels: dict[int, Level] = {}
+        self._yardstick = Level(0.0, 0.0)
 
     def add(self, version: int, rows: pl.DataFrame, reference: Reference, classes: Classes) -> None:
         """Adds one version's answers: ``at``, ``score``, ``label`` and ``label_at``.
 
-        The first version's scale is that of all, so that courses compare.
+        The first version's scale is that of all, and so is what the project's own policy tolerates
+        of it: courses must compare.
         """
         if self._scale is None:
             self._scale, self.classes = reference.scale, classes
+            own = tolerated(reference, self._base.monitor)
+            self._yardstick = Level(own, reference.loss_spread)
         monitor = self._spec.monitor
         self.levels[version] = Level(tolerated(reference, monitor), reference.loss_spread)
         known = self._labelled(rows, reference.scale, classes).rename({"loss": "own"})
@@ -91,7 +95,7 @@ class Answers:
     def outcome(self, signs: Sequence[tuple[datetime, str]], **fields: Any) -> Outcome:
         """The outcome, with what is not known from the answers in ``fields``."""
         known, block = self.known, whole_hours(self._base.monitor.block)
-        found = matched(harms(known, self.levels[min(self.levels)], self._start, block), signs)
+        found = matched(harms(known, self._yardstick, self._start, block), signs)
         mean = known["loss"].mean()
         return Outcome(
             name=self._course.name,
@@ -101,7 +105,7 @@ class Answers:
             labelled=known.height,
             loss=float(mean) if isinstance(mean, int | float) else None,
             metric=self._metric(known),
-            tolerated=self.levels[min(self.levels)].tolerated,
+            tolerated=self._yardstick.tolerated,
             harms=found,
             harmful_days=round(sum((o.end - o.start).total_seconds() for o in found) / 86400, 3),
             **fields,

@@ -98,7 +98,8 @@ class Outcome(Record, frozen=True, kw_only=True):
         rows: predictions; ``labelled`` of them have a label in the history.
         loss: mean bounded loss, in the scale of the first version.
         metric: value of the metric over all labelled predictions.
-        tolerated: loss up to which the first version wakes nobody: what harms are held against.
+        tolerated: what harms are held against: the loss up to which the first version wakes nobody
+            under the project's own policy.
         harmful_days: days within the harms.
     """
 
