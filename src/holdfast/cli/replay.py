@@ -29,7 +29,7 @@ Examples:
 @click.argument("data", required=False)
 @click.option(
     "--policy", "policies", multiple=True, metavar="FILE",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=click.Path(path_type=Path),
     help="TOML with what is different in [monitor], [gate], [release], [retrain]; repeat to "
     "compare.",
 )  # fmt: skip

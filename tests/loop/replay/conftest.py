@@ -64,8 +64,8 @@ strategy = "direct"
 minimum = 100
 
 [retrain]
-persistence = 8
-window = "8d"
+persistence = 5
+window = "6d"
 """
 
 CODE = """
@@ -86,10 +86,10 @@ def train(frame):
 
 @pytest.fixture
 def turning(tmp_path: Path) -> Path:
-    """A project whose world turns round on the fortieth of seventy days."""
+    """A project whose world turns round on the twenty-fourth of forty-four days."""
     folder = tmp_path / "turning"
     folder.mkdir()
     (folder / "holdfast.toml").write_text(PROJECT)
     (folder / "turning.py").write_text(CODE)
-    make(70, 200, turn=40, seed=3).drop("p").write_csv(folder / "history.csv")
+    make(44, 200, turn=24, seed=3).drop("p").write_csv(folder / "history.csv")
     return folder
