@@ -45,7 +45,7 @@ Examples:
     help="What is predicted, without a project; inferred by default.",
 )  # fmt: skip
 @click.option("--start", metavar="TIME", help="When the first version goes live.")
-@click.option("--every", metavar="TIME", default="6h", show_default=True, help="Between two looks.")
+@click.option("--every", metavar="TIME", default="1d", show_default=True, help="Between two looks.")
 @click.option(
     "--schedule", metavar="CRON", default="0 3 1 * *", show_default=True,
     help="Trainings of the course that is retrained by schedule, UTC.",

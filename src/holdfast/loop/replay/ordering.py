@@ -59,7 +59,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     policies: tuple[str, ...] = ()
     task: Task | None = None
     start: datetime | None = None
-    every: timedelta = timedelta(hours=6)
+    every: timedelta = DAY
     schedule: str = "0 3 1 * *"
 
 
