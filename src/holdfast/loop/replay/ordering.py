@@ -19,8 +19,9 @@ from pathlib import Path
 import msgspec
 import polars as pl
 
-from holdfast.errors import ConflictError, DataError, UsageError
+from holdfast.errors import UsageError
 from holdfast.loop.container import Container, replace
+from holdfast.loop.replay.claiming import claim
 from holdfast.loop.replay.course import COURSE, OUTCOME, SERIES, Course
 from holdfast.loop.replay.history import KNOWN, Columns, History, read_project, read_table
 from holdfast.loop.replay.results import Outcome, Result
@@ -28,11 +29,11 @@ from holdfast.loop.replay.scaffold import scaffold
 from holdfast.loop.replay.steps import FIRST, Steps
 from holdfast.loop.replay.world import ReplayContainer, replayable
 from holdfast.recording import parquet
-from holdfast.recording.folders import LOCK, FolderLock, write_whole
+from holdfast.recording.folders import FolderLock, write_whole
 from holdfast.spec import FILE_NAME, Spec, Task, load_spec, overlaid, read_policy
 from holdfast.training.code import code_version
 
-HISTORY, RESULT, ORDER = "history.parquet", "result.json", "order.json"
+HISTORY, RESULT = "history.parquet", "result.json"
 LOOP, SCHEDULED, WITHOUT, WATCHED = (
     "with the loop", "retrained by schedule", "never retrained", "the model as it was",
 )  # fmt: skip
@@ -135,7 +136,7 @@ def prepare(
         own = file.read_bytes() + _code(file) if file.exists() else b""
         key = _digest(msgspec.json.encode(order), own, *texts, frame.read_bytes())
         folder = (out or home / "replays" / key[:12]).absolute()
-        lock = _claim(folder, key, fresh=fresh)
+        lock = claim(folder, key, fresh=fresh)
         if not (folder / HISTORY).exists():
             shutil.copy(frame, folder / "history.draft")
             (folder / "history.draft").replace(folder / HISTORY)
@@ -287,47 +288,6 @@ def _notes(history: History, *, watched: bool) -> tuple[str, ...]:
             "or released: this shows what the monitor would have said, and when."
         )
     return tuple(notes)
-
-
-def _claim(folder: Path, key: str, *, fresh: bool) -> FolderLock:
-    """Makes the folder this replay's, or refuses."""
-    mark = folder / ORDER
-    if not mark.exists() and folder.exists() and {one.name for one in folder.iterdir()} - {LOCK}:
-        raise ConflictError(
-            "replay.not_empty",
-            f"{folder} is not empty, and holds no replay",
-            "Name another folder with --out.",
-        )
-    lock = FolderLock(folder)
-    if not lock.acquire():
-        raise ConflictError(
-            "replay.running",
-            f"another process goes through the replay in {folder}",
-            "Wait for it, or name another folder with --out.",
-        )
-    if mark.exists() and fresh:
-        for one in folder.iterdir():
-            if one.is_dir():
-                shutil.rmtree(one)
-            elif one.name != LOCK:
-                one.unlink()
-    elif mark.exists() and _marked(mark) != key:
-        raise ConflictError(
-            "replay.other",
-            f"{folder} holds a replay of other data, code or options",
-            "Name another folder with --out, or begin anew with --fresh.",
-        )
-    write_whole(mark, msgspec.json.encode({"replay": key}))
-    return lock
-
-
-def _marked(mark: Path) -> str:
-    try:
-        return str(msgspec.json.decode(mark.read_bytes())["replay"])
-    except (msgspec.DecodeError, KeyError):
-        raise DataError(
-            "replay.damaged", f"{mark} is damaged", "Begin anew with --fresh."
-        ) from None
 
 
 def _code(file: Path) -> bytes:
