@@ -32,6 +32,12 @@ def claim(folder: Path, key: str, *, fresh: bool) -> FolderLock:
             f"{folder} is not empty, and holds no replay",
             "Name another folder with --out.",
         )
+    if mark.exists() and not fresh and _marked(mark) != key:
+        raise ConflictError(
+            "replay.other",
+            f"{folder} holds a replay of other data, code or options",
+            "Name another folder with --out, or begin anew with --fresh.",
+        )
     lock = FolderLock(folder)
     if not lock.acquire():
         raise ConflictError(
@@ -39,18 +45,12 @@ def claim(folder: Path, key: str, *, fresh: bool) -> FolderLock:
             f"another process goes through the replay in {folder}",
             "Wait for it, or name another folder with --out.",
         )
-    if mark.exists() and fresh:
+    if fresh:
         for one in folder.iterdir():
             if one.is_dir():
                 shutil.rmtree(one)
             elif one.name != LOCK:
                 one.unlink()
-    elif mark.exists() and _marked(mark) != key:
-        raise ConflictError(
-            "replay.other",
-            f"{folder} holds a replay of other data, code or options",
-            "Name another folder with --out, or begin anew with --fresh.",
-        )
     write_whole(mark, msgspec.json.encode({"replay": key}))
     return lock
 
