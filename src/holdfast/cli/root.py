@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "incidents": ("holdfast.cli.inspect", "what is wrong, and what was"),
     "report": ("holdfast.cli.report", "what happened in a window, as one HTML file"),
     "notify": ("holdfast.cli.notify", "who is told what, and whether it arrived"),
+    "replay": ("holdfast.cli.replay", "the whole operation on history, on simulated time"),
     "live-at": ("holdfast.cli.inspect", "which version answered at a time"),
     "audit": ("holdfast.cli.inspect", "re-check the hash chain of every decision"),
 }

@@ -36,6 +36,22 @@ def read_files(source: str, root: Path, columns: Sequence[str]) -> pl.DataFrame:
     return _concat(frames)
 
 
+def columns_in(source: str, root: Path) -> tuple[str, ...]:
+    """The columns that the first file of a source has, in order.
+
+    Raises:
+        DataError: no file matches, or it cannot be read.
+    """
+    path = _matches(source, root)[0]
+    try:
+        if path.suffix in (".parquet", ".pq"):
+            return tuple(pl.read_parquet_schema(path))
+        separator = "\t" if path.name.endswith(".tsv") else ","
+        return tuple(pl.read_csv(path, n_rows=0, separator=separator).columns)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise _unreadable(path.name, error) from None
+
+
 def file_names(source: str, root: Path) -> tuple[str, ...]:
     """Names of the files that a source matches now, for those of this machine."""
     if ":" in source:

@@ -54,31 +54,8 @@ class Summarising:
             if reference is None:
                 log.warning("%s version %s: no bundle is known, not summarised", model, version)
                 continue
-            counts = self._counts(rows, reference, str(model), int(str(version)))
+            counts = counts_of(rows, reference, str(model), int(str(version)))
             self._store.write(str(model), int(str(version)), counts, name)
-
-    def _counts(
-        self, rows: pl.DataFrame, reference: Reference, model: str, version: int
-    ) -> pl.DataFrame:
-        """The prediction of every row; the features of those whose inputs were recorded."""
-        with_inputs = rows.filter("inputs")
-        without = rows.filter(~pl.col("inputs"))
-        parts = []
-        if with_inputs.height:
-            parts.append(self._count(with_inputs, reference, model, version))
-        if without.height:
-            parts.append(self._count(without, _prediction_only(reference), model, version))
-        return pl.concat(parts)
-
-    def _count(
-        self, rows: pl.DataFrame, reference: Reference, model: str, version: int
-    ) -> pl.DataFrame:
-        columns = {bins.input: f"f_{bins.input}" for bins in reference.bins}
-        columns["prediction"] = "score"
-        if rows["score"].null_count() == rows.height:  # multiclass: the largest probability
-            rows = rows.with_columns(score=pl.col("scores").list.max())
-        slices = sorted({s.slice.partition("=")[0] for s in reference.summaries if s.slice})
-        return count(rows, reference, model=model, version=version, slices=slices, columns=columns)
 
     def _reference(self, model: str, version: int) -> Reference | None:
         key = f"{model}/{version}"
@@ -103,6 +80,29 @@ class Summarising:
         draft = self._memory.with_suffix(".draft")
         draft.write_bytes(msgspec.json.encode(self._paths))
         draft.replace(self._memory)
+
+
+def counts_of(rows: pl.DataFrame, reference: Reference, model: str, version: int) -> pl.DataFrame:
+    """Counts rows of the log: the prediction of every row; the features of those whose inputs were
+    recorded.
+    """
+    with_inputs = rows.filter("inputs")
+    without = rows.filter(~pl.col("inputs"))
+    parts = []
+    if with_inputs.height:
+        parts.append(_count(with_inputs, reference, model, version))
+    if without.height:
+        parts.append(_count(without, _prediction_only(reference), model, version))
+    return pl.concat(parts)
+
+
+def _count(rows: pl.DataFrame, reference: Reference, model: str, version: int) -> pl.DataFrame:
+    columns = {bins.input: f"f_{bins.input}" for bins in reference.bins}
+    columns["prediction"] = "score"
+    if rows["score"].null_count() == rows.height:  # multiclass: the largest probability
+        rows = rows.with_columns(score=pl.col("scores").list.max())
+    slices = sorted({s.slice.partition("=")[0] for s in reference.summaries if s.slice})
+    return count(rows, reference, model=model, version=version, slices=slices, columns=columns)
 
 
 def _prediction_only(reference: Reference) -> Reference:

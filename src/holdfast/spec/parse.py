@@ -57,12 +57,29 @@ def parse_spec(text: str, file: Path = Path(FILE_NAME)) -> Spec:
     Raises:
         SpecError: as :func:`load_spec`.
     """
+    return make_spec(read_toml(text, file), file)
+
+
+def read_toml(text: str, file: Path) -> dict[str, Any]:
+    """The tables of a text; ``file`` is named in errors.
+
+    Raises:
+        SpecError: when it is no TOML.
+    """
     try:
-        raw = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SpecError(
             "spec.malformed", f"{file} is not valid TOML: {error}", "Mend the line it names."
         ) from None
+
+
+def make_spec(raw: Mapping[str, Any], file: Path) -> Spec:
+    """The spec that some tables declare; ``file`` is named in errors and gives the root.
+
+    Raises:
+        SpecError: as :func:`load_spec`.
+    """
     _check(raw, Spec, "", file)
     converted = _durations(raw, Spec, "", file)
     try:
