@@ -141,7 +141,7 @@ def _pages(
 ) -> tuple[Page, ...]:  # fmt: skip
     """A page each time that a kind of finding begins to page."""
     model, task = spec.model.name, spec.model.task
-    columns = {bins.column: FEATURE + bins.column for bins in reference.bins}
+    columns = {bins.input: FEATURE + bins.input for bins in reference.bins}
     columns[PREDICTION] = "shown"
     slices = sorted({one.slice.partition("=")[0] for one in reference.summaries if one.slice})
     counts = count(rows, reference, model=model, version=0, slices=slices, columns=columns)
