@@ -26,6 +26,9 @@ PACKAGES = {
     ],
     "bentoml": ["bentoml", "scikit-learn", "pandas"],
     "litserve": ["torch==2.13.0", "litserve", "scikit-learn", "pandas"],
+    "river": ["river", "scipy"],
+    "evidently": ["evidently", "pandas<3"],  # 0.7 fails on pandas 3
+    "nannyml": ["nannyml", "statsmodels"],  # which it needs and does not declare
     "ray": ["ray[serve]", "scikit-learn", "pandas"],
 }
 LEFT_OUT = "Airflow and ZenML were left out: they install in many minutes and gigabytes."
