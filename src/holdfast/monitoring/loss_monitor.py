@@ -35,6 +35,7 @@ from holdfast.spec import Monitor
 from holdfast.statistics.eprocess import change_point, cusum, gaussian_cusum, threshold_for
 
 LEAST_RUN = 1000.0
+LEAST_LABELS = 30
 MOST_MEAN = 0.99
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MONTH = 30 * 86_400e6  # microseconds
@@ -58,7 +59,8 @@ class Evidence(NamedTuple):
 
     def over(self, thresholds: tuple[float, float]) -> NDArray[np.bool_]:
         """(n,) where both agree that the loss has risen."""
-        return np.asarray((self.labels >= thresholds[0]) & (self.blocks >= thresholds[1]))
+        agree = (self.labels >= thresholds[0]) & (self.blocks >= thresholds[1])
+        return np.asarray(agree & long_enough(self.labels))
 
 
 def monitor_loss(
@@ -152,6 +154,20 @@ def thresholds(arrived: Micros, policy: Monitor, raised: float = 1.0) -> tuple[f
     blocks = threshold_for(budget, looks_per_month(policy.block))
     more = math.log(raised)
     return math.log(run_length(arrived, budget)) + more, blocks + more
+
+
+def long_enough(log_m: Floats, least: int = LEAST_LABELS) -> NDArray[np.bool_]:
+    """(n,) whether the evidence that stands has grown over at least ``least`` labels.
+
+    Five labels of loss 1 outbid a threshold of 1,000; yet nobody is woken by five rows,
+    which may be one broken batch.
+
+    >>> long_enough(np.array([0.0, 5.0, 9.0, -1.0, 5.0]), least=2).tolist()
+    [False, False, True, False, False]
+    """
+    place = np.arange(log_m.size)
+    quiet = np.maximum.accumulate(np.where(log_m <= 0, place, -1))
+    return np.asarray(place - quiet >= least)
 
 
 def episodes(log_m: Floats, on: NDArray[np.bool_]) -> list[tuple[int, int | None]]:
