@@ -21,8 +21,8 @@ from detection.scenarios import YEAR, Plan, plans
 
 REMARKS = f"""\
 An alarm is a run of days in alarm. A peer's setting is the laxest of its own knob, coming from \
-the strict side, that alarms at most {BUDGET:g} times in 30 days on streams of the same kind without a \
-change; these streams are others than those with a change. Holdfast is always as shipped.
+the strict side, that alarms at most {BUDGET:g} times in 30 days on streams of the same kind \
+without a change; these streams are others than those with a change. Holdfast is always as shipped.
 A change comes after 10 days; day 1 is its first. What is not found within {HORIZON} days is \
 missed. Streams in alarm on the day before the change are not judged. Labels come a day late.
 No setting: even the strictest alarms more often than the budget. –: not measured.
