@@ -9,6 +9,7 @@ has seasons, so "exactly as the held-out rows" is never true, and evidence again
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,6 +28,7 @@ from holdfast.statistics.histogram import (
 )
 
 MINIMUM_EFFECT = 0.1
+USUAL = 0.95  # the share of days that Reference.usual speaks of
 GROUPS = 16
 MOST_ALPHA = 0.05
 MONTH = 30 * 86_400.0
@@ -45,7 +47,7 @@ class Drift:
         measure: ``rank_wasserstein`` (numeric) or ``total_variation`` (categorical), in [0, 1].
         rows: (N,) rows counted.
         effect: (N,) distance from the reference; ``low`` and ``high`` its one-sided 95 % bounds.
-        floor: what ``low`` must exceed: the minimum effect, or what is usual between days.
+        floor: what ``low`` must exceed: the minimum effect, or what days reach by themselves.
         log_m: (N,) log of the e-detector.
         harm: (N,) change of the mean loss that is expected from the change of this column alone,
             Σ_b (q_b − p_b)·L_b, with L_b the reference's mean loss in cell b.
@@ -97,11 +99,12 @@ def drift(
         parts.append((bins, counts, log_cusum(log_e)))
     alpha = min(pages_per_month * blocks.length.total_seconds() / MONTH, MOST_ALPHA)
     proven = _proven([log_m for _, _, log_m in parts], alpha)
+    rarely = beyond_usual(alpha, len(parts))
     result = []
     for (bins, counts, log_m), sure in zip(parts, proven, strict=True):
         enough = _present(bins, counts) >= minimum
         distance = effect_of(bins, known[bins.column], counts)
-        floor = max(minimum_effect, reference.usual.get(bins.column, 0.0))
+        floor = max(minimum_effect, reference.usual.get(bins.column, 0.0) * rarely)
         low = np.where(enough, distance.low(), np.nan)
         losses = np.asarray(reference.bin_loss.get(bins.column, np.zeros(bins.cells)))
         harm = (shares(counts) - shares(known[bins.column])) @ losses
@@ -120,6 +123,20 @@ def drift(
             )
         )
     return tuple(result)
+
+
+def beyond_usual(alpha: float, columns: int) -> float:
+    """How many times what is usual any of so many columns reaches in a share ``alpha`` of blocks.
+
+    What one column reaches on 5 % of days, one of twenty reaches on most. Days are taken as normal,
+    the tail is shared out by Bonferroni.
+
+    >>> round(beyond_usual(0.05, 1), 2), round(beyond_usual(1 / 30, 20), 2)
+    (1.0, 1.6)
+    """
+    normal = NormalDist()
+    usual, rare = (1 + USUAL) / 2, 1 - alpha / (2 * max(columns, 1))
+    return max(normal.inv_cdf(rare) / normal.inv_cdf(usual), 1.0)
 
 
 def _present(bins: Bins, counts: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from statistics import NormalDist
 
 import msgspec
 import numpy as np
@@ -22,7 +23,7 @@ from holdfast.monitoring.cells import (
     is_numeric,
     ordered,
 )
-from holdfast.monitoring.drift import effect_of
+from holdfast.monitoring.drift import USUAL, effect_of
 from holdfast.monitoring.history import history
 from holdfast.monitoring.sample import take_sample
 from holdfast.records import Bins, ColumnSummary, Reference, Summary
@@ -37,6 +38,7 @@ SLICE_ROWS = 100
 _HALF = float(np.nextafter(0.5, 0.0))
 USUAL_DAYS = 5
 USUAL_ROWS = 100
+USUAL_GAP = 3  # days on either side that resemble a day
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Floats = NDArray[np.float64]
@@ -278,16 +280,29 @@ def _cell_loss(binned: Binned, bins: Bins, loss: Floats) -> tuple[float, ...]:
 def _usual(
     bins: dict[str, Bins], binned: dict[str, Binned], days: NDArray[np.int64]
 ) -> dict[str, float]:
-    """How far single days lie from all days together: the 95 % quantile over days, by column."""
+    """How far days lie from the others by themselves, by column: what 95 % of days stay below.
+
+    From the days that are not near, as production will be held against days long past. Rain makes
+    few days that lie far out, so the furthest day may speak for the rest, as the largest of n
+    normal ones.
+    """
     found, day = np.unique(days, return_inverse=True)
-    full = np.bincount(day) >= USUAL_ROWS
-    if full.sum() < USUAL_DAYS:
+    full = np.flatnonzero(np.bincount(day) >= USUAL_ROWS)
+    if full.size < USUAL_DAYS:
         return {}
+    others = np.abs(found[full, None] - found) > USUAL_GAP
+    crowded = others.sum(axis=1) < found.size / 2
+    others[crowded] = found[full[crowded], None] != found
+    normal = NormalDist()
+    most = normal.inv_cdf((1 + USUAL) / 2) / normal.inv_cdf(1 - 1 / (2 * full.size))
     result = {}
     for name, one in bins.items():
         table = np.bincount(
             day * one.cells + binned[name].cells, minlength=found.size * one.cells
         ).reshape(found.size, one.cells)
-        effect = effect_of(one, table.sum(axis=0), table[full])
-        result[name] = float(np.quantile(effect.value, 0.95))
+        away = [
+            float(effect_of(one, table[rest].sum(axis=0), table[k]).value)
+            for k, rest in zip(full, others, strict=True)
+        ]
+        result[name] = max(float(np.quantile(away, USUAL)), max(away) * most)
     return result
