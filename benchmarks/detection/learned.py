@@ -84,7 +84,8 @@ class Flights:
     """Flights out of New York in 2013, their days shuffled, so that no season is left.
 
     What is unchanged in it is truly unchanged, and yet as real data are: rows of a day share its
-    weather. Streams of different seeds are drawn from the same 245 days.
+    weather. Streams of different seeds are drawn from the same days. The day without weather is
+    left out, which truly is broken.
 
     Args:
         name: what tables call it.
@@ -161,7 +162,8 @@ def _scored(*, in_order: bool) -> tuple[pl.DataFrame, NDArray[np.int64]]:
 
 
 def _days(*, in_order: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    days = np.arange(365)
+    gaps = _flights().group_by("day").agg(pl.col("temp").is_null().mean()).sort("day")
+    days = gaps.filter(pl.col("temp") < 0.5)["day"].to_numpy()
     if in_order:  # January and February; then the held-out days
         return days[:59], days[59:]
     shuffled = np.random.default_rng(2013).permutation(days)

@@ -78,7 +78,7 @@ DRIFTS: tuple[Scenario, ...] = (
     Flights(name="flights: concept, 10% of labels turned round", change="concept", size=0.1),
 )  # fmt: skip
 
-YEAR = Flights(name="flights of 2013, in order", in_order=True, days=261)
+YEAR = Flights(name="flights of 2013, in order", in_order=True, days=260)
 
 
 def plans(*, quick: bool, peers: bool, rounds: int) -> tuple[list[Plan], list[Plan], list[Plan]]:
