@@ -208,7 +208,10 @@ def evidence_of(
     found, first, inverse = np.unique(block, return_index=True, return_inverse=True)
     rows = np.bincount(inverse)
     means = np.bincount(inverse, weights=losses) / rows
-    error = np.sqrt(spread**2 + centre * (1 - centre) / rows)
+    around = np.bincount(inverse, weights=(losses - means[inverse]) ** 2)
+    # Brier losses vary much less than losses of 0 and 1; a few rows know little of that.
+    variance = (around + LEAST_LABELS * centre * (1 - centre)) / (rows + LEAST_LABELS)
+    error = np.sqrt(spread**2 + variance / rows)
     seen = np.where(found < complete, gaussian_cusum((means - centre) / error), -np.inf)
     # A label knows the blocks before its own; the last of a block closes it.
     known = np.concatenate([[-np.inf], seen[:-1]])[inverse]
