@@ -44,7 +44,7 @@ NULLS = (
 DRIFTS: tuple[Scenario, ...] = (
     *(Table(name=f"one input by {size} sd", change="covariate", size=size)
       for size in (0.1, 0.2, 0.3, 0.5, 1.0)),
-    Table(name="one input by 0.3 sd, 5,000 rows a day", change="covariate", size=0.3, rows=5000),
+    Table(name="one input by 0.3 sd, 2,000 rows a day", change="covariate", size=0.3, rows=2000),
     Table(name="one input by 0.5 sd, 100 rows a day", change="covariate", size=0.5, rows=100),
     Table(name="one input by 0.5 sd, over 20 days", change="covariate", size=0.5, course="gradual"),
     Table(name="one input by 0.5 sd, 5 days of 10", change="covariate", size=0.5,
