@@ -8,6 +8,7 @@ import numpy as np
 
 from detection.judge import Track
 from detection.streams import Stream
+from holdfast.monitoring.arming import arm
 from holdfast.monitoring.count import count
 from holdfast.monitoring.freeze import freeze
 from holdfast.monitoring.look import Look, look
@@ -50,12 +51,14 @@ def looks(stream: Stream, policy: Monitor) -> list[Look]:
     reference = frozen(stream)
     rows = count(stream.production, reference, model="m", version=1)
     since = first_midnight(stream)
+    arming = arm(reference, policy)
     outcomes = stream.production.select("at", "label", "label_at", score="prediction")
     ends = [since + timedelta(days=day + 1) for day in range(stream.days)]
     return [
         look(
             reference, rows, outcomes.filter(outcomes["at"] < until), policy, task="binary",
             model="m", version=1, since=since, until=until, classes=(0, 1),
+            arming=arming,
         )
         for until in ends
     ]  # fmt: skip
