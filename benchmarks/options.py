@@ -17,6 +17,7 @@ class Options:
         quick: shortened, to see that everything runs; its numbers mean nothing.
         only: names of what is measured, where a benchmark has many; all when empty.
         window: seconds of a window, where it is not what the benchmark chooses.
+        jobs: processes at once, where what is measured is not time.
     """
 
     rounds: int = 5
@@ -24,6 +25,7 @@ class Options:
     quick: bool = False
     only: tuple[str, ...] = ()
     window: float | None = None
+    jobs: int = 1
 
     @property
     def kept(self) -> bool:

@@ -1,5 +1,5 @@
-"""Runs benchmarks: ``run.py [NAME …] [--peers] [--rounds N] [--quick] [--markdown FILE]``, and for
-``serving`` also ``[--seconds S] [--only A,B]``.
+"""Runs benchmarks: ``run.py [NAME …] [--peers] [--rounds N] [--quick] [--markdown FILE]``, for
+``serving`` also ``[--seconds S] [--only A,B]``, for ``detection`` ``[--jobs N]``.
 
 Nothing is asserted: machines differ. Each result is kept as ``results/NAME.json``, with every
 value measured.
@@ -22,7 +22,7 @@ from options import Options
 
 NAMES = (
     "startup", "overhead", "scoring", "serving", "request", "rollback", "memory", "many",
-    "overload", "gate", "release", "fleet", "drift",
+    "overload", "gate", "release", "fleet", "drift", "detection",
 )  # fmt: skip
 
 
@@ -33,7 +33,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, _end)
     options = Options(
         rounds=asked.rounds, peers=asked.peers, quick=asked.quick, window=asked.seconds,
-        only=tuple(filter(None, asked.only.split(","))),
+        only=tuple(filter(None, asked.only.split(","))), jobs=asked.jobs,
     )  # fmt: skip
     failed = [name for name in asked.names or NAMES if not _run(name, options)]
     if asked.markdown is not None:
@@ -57,6 +57,7 @@ def _arguments() -> argparse.Namespace:
         "--only", default="", help="of serving: services and models; of drift: 1m, 10m or 100m"
     )
     parser.add_argument("--seconds", type=int, help="length of a window of load")
+    parser.add_argument("--jobs", type=int, default=1, help="of detection: processes at once")
     parser.add_argument("--quick", action="store_true", help="only to see that everything runs")
     parser.add_argument("--markdown", type=Path, help="write all kept results as a page")
     asked = parser.parse_args()

@@ -26,6 +26,7 @@ PACKAGES = {
     ],
     "bentoml": ["bentoml", "scikit-learn", "pandas"],
     "litserve": ["torch==2.13.0", "litserve", "scikit-learn", "pandas"],
+    "river": ["river", "scipy"],
     "ray": ["ray[serve]", "scikit-learn", "pandas"],
     "evidently": ["evidently", "pandas<3", "polars"],  # 0.7 fails on newer pandas
     # Neither says all that it needs; whylogs fails on newer numpy.

@@ -163,3 +163,11 @@ def test_no_labels_no_finding(start) -> None:
 @pytest.mark.parametrize("loss", [0.5, 0.999])
 def test_tolerated_stays_below_one(loss: float) -> None:
     assert tolerated(msgspec.structs.replace(REFERENCE, loss_high=loss), POLICY) <= 0.99
+
+
+@pytest.mark.parametrize("few", [10, 29])
+def test_nobody_is_woken_by_a_few_rows_however_wrong(few: int, start) -> None:
+    assert _look(np.ones(few), start, per_day=few) is None
+    sound = np.zeros(500)
+    assert _look(np.concatenate([sound, np.ones(few)]), start, per_day=500 + few) is None
+    assert _look(np.concatenate([sound, np.ones(60)]), start, per_day=560) is not None

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from holdfast.monitoring.cells import ordered
 from holdfast.monitoring.merge import Blocks, counts_of
+from holdfast.monitoring.usual import beyond_usual
 from holdfast.records import Bins, Reference
 from holdfast.statistics.eprocess import e_bh, log_cusum, multinomial_log_e
 from holdfast.statistics.histogram import (
@@ -51,7 +52,7 @@ class Drift:
             ``dependence`` (two columns together), in [0, 1].
         rows: (N,) rows counted.
         effect: (N,) distance from the reference; ``low`` and ``high`` its one-sided 95 % bounds.
-        floor: what ``low`` must exceed: the minimum effect, or what is usual between days.
+        floor: what ``low`` must exceed: the minimum effect, or what days reach by themselves.
         log_m: (N,) log of the e-detector.
         harm: (N,) change of the mean loss that is expected from the change of this column alone,
             Σ_b (q_b − p_b)·L_b, with L_b the reference's mean loss in cell b.
@@ -107,10 +108,11 @@ def drift(
     share = 1.0 if reference.joint is None else 1.0 - JOINT_SHARE
     alpha = share * alpha_of(pages_per_month, blocks.length)
     proven = declared_together(log_ms, alpha)
+    rarely = beyond_usual(alpha, len(columns))
     every = zip(columns, enough, log_ms, proven, _distances(columns), strict=True)
     result = []
     for (bins, before, counts), there, log_m, sure, distance in every:
-        floor = max(minimum_effect, reference.usual.get(bins.column, 0.0))
+        floor = max(minimum_effect, reference.usual.get(bins.column, 0.0) * rarely)
         low = np.where(there, distance.low(), np.nan)
         losses = np.asarray(reference.bin_loss.get(bins.column, np.zeros(bins.cells)))
         harm = (shares(counts) - shares(before)) @ losses

@@ -110,7 +110,7 @@ def _metrics(
         right = np.where(_answered_positive(bins), p, 1 - p)
     accuracy = float(q @ right)
     variance = accuracy * (1 - accuracy) / n + float(q**2 @ (p * (1 - p) / np.maximum(known, 1)))
-    metrics = [_metric("accuracy", accuracy, float(np.sqrt(variance)), n)]
+    metrics = [_metric("accuracy", accuracy, float(np.sqrt(max(variance, 0.0))), n)]
     if task == "binary":
         order = ordered(bins)
         area = _auc(q[order], p[order], n)

@@ -15,9 +15,10 @@ from holdfast.monitoring.cells import PREDICTION, Binned, as_text, column_of, in
 from holdfast.monitoring.cut import all_bins, spaces_of
 from holdfast.monitoring.drift import effect_of
 from holdfast.monitoring.heldout import history
-from holdfast.monitoring.joint import USUAL_DAYS, USUAL_ROWS, freeze_joint
+from holdfast.monitoring.joint import freeze_joint
 from holdfast.monitoring.moments import grid_of, moments_of
 from holdfast.monitoring.sample import take_sample
+from holdfast.monitoring.usual import DAYS, days_apart, full_days, usual_of
 from holdfast.monitoring.views import seen
 from holdfast.records import Bins, ColumnSummary, Reference, Summary
 from holdfast.spec import Task
@@ -126,13 +127,13 @@ def long_run_spread(loss: Floats, days: NDArray[np.int64]) -> float:
     inverse = np.unique(days, return_inverse=True)[1]
     rows = np.bincount(inverse)
     enough = rows >= 30
-    if enough.sum() < 2 * USUAL_DAYS:
+    if enough.sum() < 2 * DAYS:
         return 0.0
     means = (np.bincount(inverse, weights=loss) / rows)[enough]
     sampling = float(np.mean(loss.var() / rows[enough]))
     variances = [float(means.var(ddof=1)) - sampling]
     threes = means[: means.size // 3 * 3].reshape(-1, 3).mean(axis=1)
-    if threes.size >= USUAL_DAYS:
+    if threes.size >= DAYS:
         variances.append(3 * float(threes.var(ddof=1)) - sampling)
     return float(np.sqrt(max(*variances, 0.0)))
 
@@ -236,16 +237,20 @@ def _cell_loss(binned: Binned, bins: Bins, loss: Floats) -> tuple[float, ...]:
 def _usual(
     bins: dict[str, Bins], binned: dict[str, Binned], days: NDArray[np.int64]
 ) -> dict[str, float]:
-    """How far single days lie from all days together: the 95 % quantile over days, by column."""
+    """How far days lie from the others by themselves, by column: what 95 % of days stay below."""
     found, day = np.unique(days, return_inverse=True)
-    full = np.bincount(day) >= USUAL_ROWS
-    if full.sum() < USUAL_DAYS:
+    full = full_days(np.bincount(day))
+    if not full.size:
         return {}
+    others = days_apart(found, full)
     result = {}
     for name, one in bins.items():
         table = np.bincount(
             day * one.cells + binned[name].cells, minlength=found.size * one.cells
         ).reshape(found.size, one.cells)
-        effect = effect_of(one, table.sum(axis=0), table[full])
-        result[name] = float(np.quantile(effect.value, 0.95))
+        away = [
+            float(effect_of(one, table[rest].sum(axis=0), table[k]).value)
+            for k, rest in zip(full, others, strict=True)
+        ]
+        result[name] = float(usual_of(away))
     return result

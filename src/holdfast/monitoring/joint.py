@@ -19,14 +19,13 @@ from numpy.typing import NDArray
 
 from holdfast.monitoring.cells import PREDICTION, as_numbers, text_of
 from holdfast.monitoring.tally import HOUR, Groups, Tally, group, only_rows
+from holdfast.monitoring.usual import days_apart, full_days, usual_of
 from holdfast.records import Bins, Joint, Thirds
 from holdfast.statistics.dependence import dependence_distance, rake
 
 JOINT = "*joint"
 """Name of the stored column; not one that a feature can have in a spec."""
 COLUMNS = 24
-USUAL_DAYS = 5
-USUAL_ROWS = 100
 _WORD = 64  # rows
 _WORDS = 256  # whose crossings with all columns stay in the processor's cache
 
@@ -94,13 +93,19 @@ def freeze_joint(
     groups = group(units * HOUR, None, [""])
     tables = np.array(list(_tables(groups, series, found)))
     joint = Joint(columns=found, counts=tuple(tables.sum(axis=0).ravel().tolist()))
-    full = tables[np.diff(groups.bounds) >= USUAL_ROWS]
-    if days is None or len(full) < USUAL_DAYS:
+    if days is None:
         return joint
-    whole = tables.sum(axis=0)
-    distance = dependence_distance(whole, full, rake(whole, full))
-    usual = np.quantile(distance.value, 0.95, axis=0)
-    return msgspec.structs.replace(joint, usual=tuple(usual.tolist()))
+    return msgspec.structs.replace(joint, usual=_usual(tables, np.unique(days)))
+
+
+def _usual(tables: Counts, days: Counts) -> tuple[float, ...]:
+    """How far days lie from the others by themselves, by pair; empty when they are too few."""
+    full = full_days(tables[:, 0].sum(axis=(-2, -1)))
+    away = []
+    for k, rest in zip(full, days_apart(days, full), strict=True):
+        others, one = tables[rest].sum(axis=0), tables[k][None]
+        away.append(dependence_distance(others, one, rake(others, one)).value[0])
+    return tuple(usual_of(away).tolist()) if away else ()
 
 
 def tally_joint(groups: Groups, columns: Mapping[str, pl.Series], joint: Joint) -> Tally:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from holdfast.monitoring.drift import JOINT_SHARE, Drift, alpha_of, declared_together
 from holdfast.monitoring.joint import JOINT, joint_counts, pairs
 from holdfast.monitoring.merge import Blocks
+from holdfast.monitoring.usual import beyond_usual
 from holdfast.records import Reference
 from holdfast.statistics.dependence import dependence_distance, dependence_log_e, rake
 from holdfast.statistics.eprocess import log_cusum
@@ -58,7 +59,7 @@ def joint_drift(
     proven = declared_together(list(log_m), alpha).T
     distance = dependence_distance(known, counts, fitted)
     usual = np.asarray(joint.usual) if joint.usual else np.zeros(len(names))
-    floor = np.maximum(usual, minimum_effect)
+    floor = np.maximum(usual * beyond_usual(alpha, len(names)), minimum_effect)
     low = distance.low()
     alone = _declared_alone(columns, names, len(tables.starts))
     declared = proven & enough & (low > floor) & ~alone

@@ -35,6 +35,7 @@ from holdfast.spec import Monitor
 from holdfast.statistics.eprocess import change_point, cusum, gaussian_cusum, threshold_for
 
 LEAST_RUN = 1000.0
+LEAST_LABELS = 30
 MOST_MEAN = 0.99
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MONTH = 30 * 86_400e6  # microseconds
@@ -58,7 +59,8 @@ class Evidence(NamedTuple):
 
     def over(self, thresholds: tuple[float, float]) -> NDArray[np.bool_]:
         """(n,) where both agree that the loss has risen."""
-        return np.asarray((self.labels >= thresholds[0]) & (self.blocks >= thresholds[1]))
+        agree = (self.labels >= thresholds[0]) & (self.blocks >= thresholds[1])
+        return np.asarray(agree & long_enough(self.labels))
 
 
 def monitor_loss(
@@ -154,6 +156,20 @@ def thresholds(arrived: Micros, policy: Monitor, raised: float = 1.0) -> tuple[f
     return math.log(run_length(arrived, budget)) + more, blocks + more
 
 
+def long_enough(log_m: Floats, least: int = LEAST_LABELS) -> NDArray[np.bool_]:
+    """(n,) whether the evidence that stands has grown over at least ``least`` labels.
+
+    Five labels of loss 1 outbid a threshold of 1,000; yet nobody is woken by five rows,
+    which may be one broken batch.
+
+    >>> long_enough(np.array([0.0, 5.0, 9.0, -1.0, 5.0]), least=2).tolist()
+    [False, False, True, False, False]
+    """
+    place = np.arange(log_m.size)
+    quiet = np.maximum.accumulate(np.where(log_m <= 0, place, -1))
+    return np.asarray(place - quiet >= least)
+
+
 def episodes(log_m: Floats, on: NDArray[np.bool_]) -> list[tuple[int, int | None]]:
     """The label at which each alarm began, and that at which nothing spoke for it any more.
 
@@ -192,7 +208,10 @@ def evidence_of(
     found, first, inverse = np.unique(block, return_index=True, return_inverse=True)
     rows = np.bincount(inverse)
     means = np.bincount(inverse, weights=losses) / rows
-    error = np.sqrt(spread**2 + centre * (1 - centre) / rows)
+    around = np.bincount(inverse, weights=(losses - means[inverse]) ** 2)
+    # Brier losses vary much less than losses of 0 and 1; a few rows know little of that.
+    variance = (around + LEAST_LABELS * centre * (1 - centre)) / (rows + LEAST_LABELS)
+    error = np.sqrt(spread**2 + variance / rows)
     seen = np.where(found < complete, gaussian_cusum((means - centre) / error), -np.inf)
     # A label knows the blocks before its own; the last of a block closes it.
     known = np.concatenate([[-np.inf], seen[:-1]])[inverse]

@@ -176,7 +176,7 @@ class Reference(Record, frozen=True, kw_only=True):
             mean loss).
         bin_loss: for each column, mean loss in each of its cells; for attribution.
         scale: regression: the error that counts as loss 1.
-        usual: for each column, how far one day of the held-out rows commonly lies from all of them
+        usual: for each column, how far one day of the held-out rows commonly lies from the others
             (95 % of days are nearer), in the unit of the drift effect; empty when they are too few.
         loss_spread: standard deviation between days of the mean loss, beyond that of sampling.
         joint: how the inputs go together; None in bundles made before this was kept.
