@@ -45,8 +45,13 @@ def gate_now(
     version = container.newest_version(model) if number is None else container.version(
         model, number
     )  # fmt: skip
-    verdict = _judge(container, container.spec(model), version, job)
     now = container.clock.now()
+    route = container.ask(container.store.routes.current, model)
+    against = route.champion.bundle if route else ""
+    asked = job or f"{against}:{now}:{container.spec(model).gate}"
+    id_ = "ver-" + digest(f"{model}:{version.number}:{version.bundle}:{asked}".encode())[7:31]
+    kept = container.ask(container.store.verdicts.find, id_)
+    verdict = kept or _judge(container, container.spec(model), version, id_)
     with container.store.begin("gate.judge") as tx:
         if container.store.verdicts.add(tx, verdict):
             sentence = f"version {version.number}: {verdict.outcome}; {verdict.sentence}"
@@ -69,7 +74,7 @@ def run_gate(container: Container, job: Job) -> dict[str, Any]:
     }
 
 
-def _judge(container: Container, spec: Spec, version: Version, job: str | None) -> Verdict:
+def _judge(container: Container, spec: Spec, version: Version, id_: str) -> Verdict:
     behaviour = BehaviourRun.start(container, spec, version)  # meanwhile the rest is measured
     warm(JUDGING)
     dataset = versions.read_manifest(version.dataset, container.blobs)
@@ -87,16 +92,12 @@ def _judge(container: Container, spec: Spec, version: Version, job: str | None) 
     p99, bounds = latency(candidate, split.test, spec.gate.alpha)
     evidence = dataclasses.replace(evidence, latency_p99=p99, latency_bounds=bounds)
     now = container.clock.now()
-    against = champion.bundle if champion else ""
-    judged_of = (
-        f"{version.model}:{version.number}:{version.bundle}:{against}:{job or now}:{spec.gate}"
-    )
     verdict = evaluate(
         evidence,
         spec.gate,
         seed=version.number,
         now=now,
-        id="ver-" + digest(judged_of.encode()).removeprefix("sha256:")[:24],
+        id=id_,
     )
     if champion is None or evidence.champion_score is None:
         return verdict
