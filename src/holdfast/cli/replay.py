@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    epilog="""\b
-Examples:
-  holdfast replay                                       the project's own source
-  holdfast replay history.csv --time t --label y        a table, without a project
-  holdfast replay --policy a.toml --policy b.toml       which thresholds would have done best?
-  holdfast replay log.parquet --time t --label y --prediction score"""
+    epilog="""Example:
+\b
+holdfast replay                                       the project's own source
+holdfast replay history.csv --time t --label y        a table, without a project
+holdfast replay --policy a.toml --policy b.toml       which thresholds would have done best?
+holdfast replay log.parquet --time t --label y --prediction score"""
 )
 @click.argument("data", required=False)
 @click.option(

@@ -34,8 +34,13 @@ class Kept(msgspec.Struct, frozen=True):
 
 
 def read_kept(data: bytes | None) -> Kept | None:
-    """The look, if there is one."""
-    return None if data is None else _DECODER.decode(data)
+    """The look, if there is one that can be read: the next look is as good as it without."""
+    if data is None:
+        return None
+    try:
+        return _DECODER.decode(data)
+    except msgspec.ValidationError:
+        return None
 
 
 # msgspec learns a class on first use, and two threads at once would crash it.

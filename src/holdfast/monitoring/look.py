@@ -111,7 +111,7 @@ def look(
         task: what is predicted.
         model: whose predictions they are.
         version: its number.
-        since: when it went live; blocks begin at the full hour (for blocks of days, at midnight).
+        since: when it went live; blocks begin at the full hour, or at midnight.
         until: nothing later is looked at; summaries count in complete blocks only.
         classes: class labels.
         positive: label of the positive class.
@@ -119,9 +119,8 @@ def look(
         before: end of the look before this one, so that what came and went between the two is
             found however seldom anybody looks; None for the first.
         arming: of :func:`holdfast.monitoring.arming.arm`; without it the monitors page unrehearsed.
-        rows: a sample of the rows of some blocks, for their adapted estimates: ``at``, the features
-            and ``prediction`` as the summaries count it.
-        adapted: such estimates of past blocks, by their start; they are kept as they were.
+        rows: a sample of the rows of some blocks, for adapted estimates: ``at``, the features, and
+            ``prediction`` as the summaries count it; ``adapted`` the estimates of past blocks.
 
     Raises:
         DataError: when labels or scores are of the wrong type.
@@ -134,13 +133,8 @@ def look(
     known = labelled(
         outcomes, until, task=task, classes=classes, positive=positive, scale=reference.scale
     )
-    moved = drift(reference, seen, minimum=policy.minimum, pages_per_month=policy.pages_per_month)
-    tables = blocks(summaries, tables_of(reference.joint), since=since, until=until, length=length)
-    joint = joint_drift(
-        reference, tables, moved, minimum=policy.minimum, pages_per_month=policy.pages_per_month
-    )
-    counts = seen.counts[PREDICTION]
-    estimates = tuple(estimate_counts(row, reference, task, policy.minimum) for row in counts)
+    moved, joint = _moved(reference, summaries, seen, policy, since, until)
+    estimates = _estimates(seen, reference, task, policy)
     broken = broken_spells(reference, seen, parts, minimum=policy.minimum)
     whose: dict[str, Any] = {"model": model, "version": version, "until": until, "since": since}
     about: dict[str, Any] = dict(task=task, classes=classes, positive=positive, length=length)  # noqa: C408
@@ -168,6 +162,32 @@ def look(
         adapted=follow,
         track=tracks(seen.starts, cohorts, calibrated=estimates, adapted=follow),
     )
+
+
+def _moved(
+    reference: Reference,
+    summaries: pl.DataFrame,
+    seen: Blocks,
+    policy: Monitor,
+    since: datetime,
+    until: datetime,
+) -> tuple[tuple[Drift, ...], tuple[Drift, ...]]:
+    """Drift of the columns, and of pairs of them."""
+    demands: dict[str, Any] = {
+        "minimum": policy.minimum, "pages_per_month": policy.pages_per_month,
+    }  # fmt: skip
+    moved = drift(reference, seen, **demands)
+    joint = tables_of(reference.joint)
+    tables = blocks(summaries, joint, since=since, until=until, length=seen.length)
+    return moved, joint_drift(reference, tables, moved, **demands)
+
+
+def _estimates(
+    seen: Blocks, reference: Reference, task: Task, policy: Monitor
+) -> tuple[Estimate, ...]:
+    """The estimated quality of each block."""
+    counts = seen.counts[PREDICTION]
+    return tuple(estimate_counts(row, reference, task, policy.minimum) for row in counts)
 
 
 def _losses(
