@@ -50,7 +50,7 @@ def gate_now(
     against = route.champion.bundle if route else ""
     asked = job or f"{against}:{now}:{container.spec(model).gate}"
     id_ = "ver-" + digest(f"{model}:{version.number}:{version.bundle}:{asked}".encode())[7:31]
-    kept = container.ask(container.store.verdicts.find, id_)
+    kept = container.ask(container.store.verdicts.find, id_) if job else None
     verdict = kept or _judge(container, container.spec(model), version, id_)
     with container.store.begin("gate.judge") as tx:
         if container.store.verdicts.add(tx, verdict):

@@ -116,11 +116,11 @@ def look(
         classes: class labels.
         positive: label of the positive class.
         metrics: scikit-learn's scorer names, computed for each cohort.
-        before: end of the look before this one, so that what came and went between the two is
-            found however seldom anybody looks; None for the first.
+        before: end of the look before, so that what came and went since is found; None at first.
         arming: of :func:`holdfast.monitoring.arming.arm`; without it the monitors page unrehearsed.
         rows: a sample of the rows of some blocks, for adapted estimates: ``at``, the features, and
-            ``prediction`` as the summaries count it; ``adapted`` the estimates of past blocks.
+            ``prediction`` as the summaries count it.
+        adapted: such estimates of past blocks, by their start; they are kept as they were.
 
     Raises:
         DataError: when labels or scores are of the wrong type.
@@ -130,14 +130,13 @@ def look(
     outcomes = with_times(outcomes)
     seen = blocks(summaries, reference.bins, since=since, until=until, length=length)
     parts = _slices(summaries, reference, policy, since=since, until=until, length=length)
-    known = labelled(
-        outcomes, until, task=task, classes=classes, positive=positive, scale=reference.scale
-    )
     moved, joint = _moved(reference, summaries, seen, policy, since, until)
     estimates = _estimates(seen, reference, task, policy)
     broken = broken_spells(reference, seen, parts, minimum=policy.minimum)
     whose: dict[str, Any] = {"model": model, "version": version, "until": until, "since": since}
-    about: dict[str, Any] = dict(task=task, classes=classes, positive=positive, length=length)  # noqa: C408
+    kind: dict[str, Any] = {"task": task, "classes": classes, "positive": positive}
+    about = kind | {"length": length}
+    known = labelled(outcomes, until, scale=reference.scale, **kind)
     told, sure = sound(estimates, seen.starts, broken), whole(known, broken)
     losses = _losses(sure, told, seen, reference, policy, arming, before, whose)
     delayed = watch_delays(outcomes, known, policy, **whose, **about)
