@@ -9,8 +9,9 @@ import msgspec
 import pytest
 
 from holdfast.errors import ConflictError, NotFoundError
-from holdfast.loop import incidents
+from holdfast.loop import incidents, watching
 from holdfast.loop.kept import read_kept
+from holdfast.loop.looking import look_at
 from holdfast.loop.releasing import Releasing
 from holdfast.loop.views import live_at, status_of
 from holdfast.loop.watching import Watching
@@ -31,6 +32,25 @@ def test_without_a_route_or_predictions_there_is_nothing_to_see(trained: Any) ->
     assert _watch(trained) is None
     Releasing(trained.container).start("tiny", version=1, actor="ana")
     assert _watch(trained) is None
+
+
+def test_a_route_that_changes_during_a_look_is_looked_at_again(
+    live: Any, traffic: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when no further prediction comes: nothing else would call for the next look."""
+    traffic(live, 3)
+    container = live.open()
+    one = Watching(container, Releasing(container))
+
+    def changing(*given: Any) -> Any:
+        monkeypatch.undo()
+        Releasing(live.container).start("tiny", version=2, actor="ana", strategy="canary")
+        return look_at(*given)
+
+    monkeypatch.setattr(watching, "look_at", changing)
+    assert one.watch("tiny") is None
+    assert one.watch("tiny") is not None
+    assert one.watch("tiny") is None, "there is nothing new"
 
 
 def test_a_quiet_week_is_kept_and_nothing_is_found(live: Any, traffic: Any) -> None:

@@ -62,7 +62,8 @@ class Watching:
             seen = look_at(
                 container, spec, version, since, until, self._kept(model, version, since)
             )
-        self._act(spec, version, since, seen, route, plans)
+        if not self._act(spec, version, since, seen, route, plans):
+            return None
         self._seen[model] = new
         if until is not None and len(lived) > 1:
             self._look_back(spec, lived[-2], until)
@@ -110,14 +111,19 @@ class Watching:
         seen: Look | None,
         route: Route,
         plans: Plans,
-    ) -> None:
-        """Writes findings and decision and queues what was decided, all in one transaction."""
+    ) -> bool:
+        """Writes findings and decision and queues what was decided, all in one transaction.
+
+        Returns:
+            False when the route has changed meanwhile: nothing was done, and it is to be looked at
+            once more.
+        """
         model, now = version.model, self._container.clock.now()
         findings = () if seen is None else seen.findings
         with self._store.begin("decision.make") as tx:
             current = self._store.routes.current(tx, model)
             if current is None or current.epoch != route.epoch:
-                return  # another version answers now: the next pass looks at that one
+                return False
             state = state_of(self._container, tx, spec, version, since, findings, plans)
             decision = decide(
                 findings, state, spec.retrain, tolerance=spec.monitor.tolerance, now=now,
@@ -137,6 +143,7 @@ class Watching:
                 incidents.close_open(self._container, tx, model, "nothing is found any more")
         if fresh and decision.action == "roll_back":
             self._releasing.rollback(model, actor="holdfast", reason=decision.reason)
+        return True
 
     def _keep(
         self, tx: Connection, spec: Spec, version: Version, since: datetime, seen: Look

@@ -108,11 +108,11 @@ def drift(
     share = 1.0 if reference.joint is None else 1.0 - JOINT_SHARE
     alpha = share * alpha_of(pages_per_month, blocks.length)
     proven = declared_together(log_ms, alpha)
-    rarely = beyond_usual(alpha, len(columns))
     every = zip(columns, enough, log_ms, proven, _distances(columns), strict=True)
     result = []
     for (bins, before, counts), there, log_m, sure, distance in every:
-        floor = max(minimum_effect, reference.usual.get(bins.column, 0.0) * rarely)
+        usual = reference.usual.get(bins.column, 0.0)
+        floor = max(minimum_effect, float(beyond_usual(usual, alpha, len(columns))))
         low = np.where(there, distance.low(), np.nan)
         losses = np.asarray(reference.bin_loss.get(bins.column, np.zeros(bins.cells)))
         harm = (shares(counts) - shares(before)) @ losses

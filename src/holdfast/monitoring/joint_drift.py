@@ -59,7 +59,7 @@ def joint_drift(
     proven = declared_together(list(log_m), alpha).T
     distance = dependence_distance(known, counts, fitted)
     usual = np.asarray(joint.usual) if joint.usual else np.zeros(len(names))
-    floor = np.maximum(usual * beyond_usual(alpha, len(names)), minimum_effect)
+    floor = np.maximum(beyond_usual(usual, alpha, len(names)), minimum_effect)
     low = distance.low()
     alone = _declared_alone(columns, names, len(tables.starts))
     declared = proven & enough & (low > floor) & ~alone

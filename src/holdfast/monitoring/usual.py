@@ -57,15 +57,24 @@ def usual_of(away: ArrayLike) -> Floats:
     return np.asarray(reached)
 
 
-def beyond_usual(alpha: float, columns: int) -> float:
-    """How many times what is usual any of so many columns reaches in a share ``alpha`` of blocks.
+def beyond_usual(usual: ArrayLike, alpha: float, columns: int) -> Floats:
+    """What any of so many columns exceeds in a share ``alpha`` of blocks.
 
     What one column reaches on 5 % of days, one of twenty reaches on most. Days are taken as normal,
-    the tail is shared out by Bonferroni.
+    the tail is shared out by Bonferroni; on the scale of odds, as no distance is larger than 1.
 
-    >>> round(beyond_usual(0.05, 1), 2), round(beyond_usual(1 / 30, 20), 2)
-    (1.0, 1.6)
+    Args:
+        usual: what a column stays below on 95 % of days.
+        alpha: share of blocks.
+        columns: how many there are.
+
+    >>> beyond_usual([0.05, 0.2, 0.8], 0.05, 1).round(2).tolist()
+    [0.05, 0.2, 0.8]
+    >>> beyond_usual([0.05, 0.2, 0.8], 1 / 30, 20).round(2).tolist()
+    [0.08, 0.29, 0.87]
     """
     normal = NormalDist()
-    usual, rare = (1 + USUAL) / 2, 1 - alpha / (2 * max(columns, 1))
-    return max(normal.inv_cdf(rare) / normal.inv_cdf(usual), 1.0)
+    rare = normal.inv_cdf(1 - alpha / (2 * max(columns, 1)))
+    times = max(rare / normal.inv_cdf((1 + USUAL) / 2), 1.0)
+    reached = np.minimum(np.asarray(usual, dtype=np.float64), 1.0)
+    return np.asarray(times * reached / (1 + (times - 1) * reached))

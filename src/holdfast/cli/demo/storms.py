@@ -18,7 +18,6 @@ from holdfast.records import Event
 from holdfast.statistics.losses import bounded_loss
 from holdfast.statistics.metrics import metric
 
-SPRING = datetime(2013, 5, 15, tzinfo=UTC)
 SUMMER_ENDS = datetime(2013, 8, 10, tzinfo=UTC)
 STAGE_4 = datetime(2013, 4, 12, tzinfo=UTC)
 SHOWN = timedelta(days=14)
@@ -93,12 +92,13 @@ def _tell_news(world: World, narrator: Narrator, seen: set[str]) -> None:
 
 
 def _worth_telling(event: Event) -> bool:
-    """Drift of single inputs comes and goes with the weather; the history has it all."""
+    """How inputs go together changes with the weather; the history has it all."""
     if event.kind != "finding.established":
         return True
-    return event.body["finding"]["kind"] not in (
-        "input_drift", "contract", "silence", "label_delay",
-    )  # fmt: skip
+    finding = event.body["finding"]
+    if " and " in finding["subject"]:
+        return False
+    return finding["kind"] not in ("contract", "silence", "label_delay")
 
 
 def _check_the_story(world: World, narrator: Narrator, promoted: dict[str, Any]) -> None:
@@ -118,12 +118,13 @@ def _check_the_story(world: World, narrator: Narrator, promoted: dict[str, Any])
         f"in April it told its people and waited: {earlier[0].sentence if earlier else ''} "
         "It did not last two weeks, and no model was trained on it",
     )
-    silent = [
-        f for f in findings
-        if f.kind in ("prediction_drift", "estimated_loss") and SPRING < f.at < cause.at
-    ]  # fmt: skip
+    kinds = ("prediction_drift", "estimated_loss", "input_drift")
+    silent = sorted(
+        (f for f in findings if f.kind in kinds and earlier[0].at < f.at < cause.at),
+        key=lambda f: (kinds.index(f.kind), " and " in f.subject, f.since),
+    )
     narrator.must(
-        bool(silent), f"in June, before any label: {silent[-1].sentence if silent else ''}"
+        bool(silent), f"before any label of the summer: {silent[0].sentence if silent else ''}"
     )
     narrator.must(cause.kind == "realised_loss", f"then with labels: {cause.sentence}")
     narrator.must(
