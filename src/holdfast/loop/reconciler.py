@@ -37,6 +37,7 @@ log = logging.getLogger("holdfast")
 STEERING, LOOKING = 2, 1
 """Threads for releases and for looks: a look may take long, a release must not wait for it."""
 
+BREATH = 3.0  # times as long as a look took nobody looks again: the processor is for the traffic
 BLINK = 0.1  # seconds between looks at whether a job's process has ended
 
 
@@ -60,12 +61,14 @@ class Reconciler:
         self._courier = Courier(self._container, wall)
         self._to_steer, self._to_look = Agenda(self._container), Agenda(self._container)
         self._steering, self._looking = Lanes(0), Lanes(0)
+        self._breath, self._rested = 0.0, dict[str, float]()
         self._failing: dict[str, str] = {}
 
     def run(self, stop: threading.Event, interval: float = 1.0) -> None:
         """Passes until ``stop`` is set; a failing pass is logged and tried again."""
         self._steering = Lanes(STEERING, "holdfast-steering")
         self._looking = Lanes(LOOKING, "holdfast-looking")
+        self._breath = BREATH
         try:
             with self._lease.renewed():
                 while not stop.is_set():
@@ -113,6 +116,8 @@ class Reconciler:
         # Once a minute also without traffic: code, data and the schedule may call for a training.
         minute = self._container.clock.now().replace(second=0, microsecond=0)
         for model in self._to_look.due(dict.fromkeys(marks, (hour, minute))):
+            if time.monotonic() < self._rested.get(model, 0.0):
+                continue
             self._looking.submit(model, partial(self._try, self._to_look, self.look))
 
     def _marks(self) -> dict[str, object]:
@@ -154,9 +159,12 @@ class Reconciler:
 
     def look(self, model: str) -> None:
         """Monitor, decide, act: this may take a while."""
+        began = time.monotonic()
         note_last_answers(self._container, model)
         self._watching.watch(model)
         settle(self._container, model)
+        ended = time.monotonic()
+        self._rested[model] = ended + self._breath * (ended - began)
 
     def _try(self, agenda: Agenda, work: Callable[[str], None], model: str) -> None:
         agenda.begun(model)
