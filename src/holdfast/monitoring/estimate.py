@@ -31,7 +31,7 @@ class Estimate:
         rows: predictions it is about.
         value: estimated mean bounded loss, None when nothing can be said.
         low: lower bound of its 95 % interval; ``high`` the upper.
-        error: standard error behind the interval.
+        error: standard error of the estimate; the interval adds how much days differ by themselves.
         reason: why nothing can be said.
         metrics: further estimates: binary ``roc_auc`` and ``accuracy``, multiclass ``accuracy``.
     """
@@ -81,11 +81,13 @@ def estimate_counts(
     within = (float(q @ spread) + float(q @ (loss - value) ** 2)) / n
     calibrator = float(q**2 @ (spread / np.maximum(known, 1)))
     error = float(np.sqrt(within + calibrator))
+    # Days differ more than their rows explain, and what they will turn out to be is asked for.
+    reach = _Z * float(np.hypot(error, reference.loss_spread))
     return Estimate(
         rows=n,
         value=value,
-        low=max(value - _Z * error, 0.0),
-        high=min(value + _Z * error, 1.0),
+        low=max(value - reach, 0.0),
+        high=min(value + reach, 1.0),
         error=error,
         metrics=_metrics(task, reference.bins[0], q, p, known, n),
     )
