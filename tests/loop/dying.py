@@ -78,11 +78,12 @@ def train(container: Container) -> None:
 def spawn(container: Container) -> None:
     """The same, the jobs in processes of their own."""
     _order(container)
-    settle(container)
-    one = reconciler(container)
-    while container.ask(container.store.jobs.active):
+    one, active = reconciler(container), True
+    while active:
+        active = bool(container.ask(container.store.jobs.active))
+        one.steer(MODEL)  # after a job that ended it may order the next
+        active |= bool(container.ask(container.store.jobs.active))
         one._runner.tick()
-        one.steer(MODEL)
         time.sleep(0.05)
     settle(container)
 
