@@ -20,8 +20,8 @@ from holdfast.statistics.metrics import metric
 
 SUMMER_ENDS = datetime(2013, 8, 10, tzinfo=UTC)
 STAGE_4 = datetime(2013, 4, 12, tzinfo=UTC)
-SHOWN = timedelta(days=14)
-MONITOR_LAG = timedelta(days=8)  # a look is at whole days, and takes its time
+SHOWN = timedelta(days=10)
+MONITOR_LAG = timedelta(days=14)  # a look is at whole days, and takes its time
 
 
 def the_world_changes(world: World, narrator: Narrator) -> None:
