@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -84,12 +84,19 @@ def prepare(home: Any, story: str, traffic: Callable[..., Any]) -> None:
 
 
 @pytest.fixture
-def life(request: pytest.FixtureRequest, again: Any, transfer: Any) -> Callable[[Any], Life]:
+def life(
+    request: pytest.FixtureRequest, again: Any, transfer: Any
+) -> Iterator[Callable[[Any], Life]]:
     """Copies a home as it is, with its metadata in the engine that the test is about."""
     postgres = getattr(request, "param", "sqlite") == "postgres"
     schema = request.getfixturevalue("schema") if postgres else None
+    lives: list[Life] = []
 
     def make(home: Any) -> Life:
+        lives.append(begun(home))
+        return lives[-1]
+
+    def begun(home: Any) -> Life:
         copied = again(home)
         if schema is None:
             return Life(copied, {}, copied.container)
@@ -98,7 +105,9 @@ def life(request: pytest.FixtureRequest, again: Any, transfer: Any) -> Callable[
         settings = load_settings(copied.project, {**copied.environment, **environment})
         return Life(copied, environment, Container(settings, copied.project))
 
-    return make
+    yield make
+    for one in lives:
+        one.container.store.close()
 
 
 def _lives(
@@ -115,8 +124,6 @@ def _lives(
         assert died == signal.SIGKILL, f"{point} is not reached: {one.said}"
         assert dying.run(one.home, scenario, **one.environment) == 0, one.said
         assert state(one.container) == wanted, point
-        one.container.store.close()
-    calm.container.store.close()
 
 
 def test_every_point_has_its_place_and_its_story() -> None:
