@@ -22,12 +22,12 @@ def numbers(client: httpx.Client) -> dict[str, float]:
 
 def test_lag_and_damage_are_metrics(trained: Any, run: Any) -> None:
     with run(trained.container) as client:
+        assert numbers(client)["holdfast_recorder_lag_bytes"] == 0
         check(trained, client)
 
 
 def check(trained: Any, client: httpx.Client) -> None:
     home = trained.home
-    assert numbers(client)["holdfast_recorder_lag_bytes"] == 0
     at = trained.clock.timestamp() - 90
     with FileSpool(home / "spool" / "s", 2**20, writer="w0") as spool:
         for number in range(20):

@@ -34,10 +34,12 @@ def test_seeds(seed: Path) -> None:
 @pytest.mark.parametrize("name", targets.TARGETS)
 def test_cut_and_bent_seeds(name: str) -> None:
     """The shallow end of fuzzing, in every run: prefixes, and changed bytes."""
-    target = targets.TARGETS[name]
+    target, tried = targets.TARGETS[name], 0
     for seed in (HERE / "seeds" / name).iterdir():
         data = seed.read_bytes()
         for at in range(0, len(data), max(1, len(data) // 60)):
             target(data[:at])
+            tried += 1
             for byte in (0x22, 0xFF):
                 target(data[:at] + bytes([byte]) + data[at + 1 :])
+    assert tried, "a target without seeds is not tried at all"

@@ -66,6 +66,7 @@ def test_silence_ends(receiver: Any, reply: Any) -> None:
 def test_a_drip_ends_although_each_byte_comes_in_time(receiver: Any, reply: Any) -> None:
     receiver.answer = lambda _: reply(drip=True)
     _fails("notify.slow", f"{receiver.url}/T000/hidden", timeout=1.0)
+    assert [got.path for got in receiver.got] == ["/T000/hidden"]
 
 
 def test_nobody_there() -> None:

@@ -48,4 +48,5 @@ assert len(done) == 8
 def test_threads_may_use_it_first_at_once(what: str) -> None:
     """A fifth of such runs crashed the interpreter while msgspec learned classes on first use."""
     for _ in range(5):
-        subprocess.run([sys.executable, "-c", CODE, what], check=True, timeout=120)
+        done = subprocess.run([sys.executable, "-c", CODE, what], timeout=120, check=False)
+        assert done.returncode == 0

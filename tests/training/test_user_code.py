@@ -239,6 +239,7 @@ def test_nothing_is_left_of_a_training_that_ended(
     _train(code, "faults:leaves_children", rows, tmp_path)
 
     _until(lambda: _is_gone(_started(code.log)))
+    assert _is_gone(_started(code.log))
 
 
 def test_a_finished_result_counts_though_the_process_never_ends(
@@ -269,6 +270,7 @@ def test_the_child_dies_with_its_parent(project: Path, rows: pl.DataFrame, tmp_p
     parent.wait()
 
     _until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    assert _is_gone(child.pid)
     os.kill(_started(log), signal.SIGKILL)  # it made a session of its own
 
 
