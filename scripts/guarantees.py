@@ -30,6 +30,12 @@ says anything else. How each test works stands in [Statistics](statistics.md).
 
 Rates come from simulations in which the truth is known. The range in brackets is the 95 % interval
 of the rate itself: with few simulations it is wide, and "0 %" does not mean never.
+
+What has no rate is held by tests that break things on purpose: that nothing is lost or done twice
+when something is killed ([Recover after a crash](howto/recover-after-a-crash.md)), that broken
+data is not learned and the loop does not swing ([Retrain by itself](howto/retrain-by-itself.md)).
+What hundreds of models cost one control plane stands in the
+[results](benchmarks-results.md#fleet).
 """
 
 
