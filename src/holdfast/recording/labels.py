@@ -82,10 +82,14 @@ class LabelStore:
 
     def scan(self, model: str, until: datetime | None = None) -> pl.LazyFrame:
         """Every word on every id, received until a time; see the module for the columns."""
-        frame = parquet.scan(parquet.live_files(self._folder(model)), SCHEMA)
+        frame = parquet.scan(self.files(model), SCHEMA)
         if until is None:
             return frame
         return frame.filter(pl.col("received_at") <= until.astimezone(UTC))
+
+    def files(self, model: str) -> list[Path]:
+        """The files of a model, each word in one of them only; none ever changes."""
+        return parquet.live_files(self._folder(model))
 
     def changed(self, model: str) -> int:
         """Differs after labels came: nanoseconds of the last change of the folder, 0 for none."""
@@ -122,9 +126,9 @@ def last_word(labels: pl.LazyFrame) -> pl.LazyFrame:
     """The last label of each id: by its time; of equal times the one received last.
 
     Args:
-        labels: as of ``LabelStore.scan``.
+        labels: as of ``LabelStore.scan``. In which order the rows come makes no difference.
     """
-    order = labels.sort("at", "received_at", "seq", maintain_order=True)
+    order = labels.sort("at", "received_at", "seq", "label", maintain_order=True)
     return order.unique("id", keep="last", maintain_order=True)
 
 
