@@ -89,6 +89,8 @@ def ordered(bins: Bins) -> Indices:
 
     A spike comes right after the cell that ends at its value.
     """
+    if not bins.spikes:
+        return np.arange(len(bins.edges) + 1)
     edges, spikes = np.asarray(bins.edges), np.asarray(bins.spikes)
     plain = np.arange(edges.size + 1) * 2.0
     own = np.searchsorted(edges, spikes, side="left") * 2.0 + 1.0
