@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from holdfast.monitoring.cells import Indices, as_numbers, index
-from holdfast.monitoring.moments import Floats, Grid, grid_of, grouped_moments, moments_of
+from holdfast.monitoring.moments import Floats, grid_of, grouped_moments, moments_of
 from holdfast.records import Bins
 
 HOUR = 3_600_000_000  # microseconds
@@ -99,14 +99,7 @@ def tally(groups: Groups, series: pl.Series, bins: Bins) -> Tally:
     """Counts one column for all groups."""
     if bins.kind == "categorical" or not groups.long(_LONG):
         return _by_row(groups, series, bins)
-    values = as_numbers(series)
-    values = values if groups.order is None else values[groups.order]
-    grid, edges, spikes = grid_of(bins), np.asarray(bins.edges), np.asarray(bins.spikes)
-    parts = [_sorted(values[run], edges, spikes, grid) for run in groups.runs()]
-    table = np.array([counts for counts, _ in parts])
-    moments = np.array([found for _, found in parts]).T
-    owner, cells = np.nonzero(table)
-    return Tally(bins.column, groups.keys, owner, cells, table[owner, cells], moments)
+    return _by_run(groups, series, bins)
 
 
 def _by_row(groups: Groups, series: pl.Series, bins: Bins) -> Tally:
@@ -128,20 +121,27 @@ def _by_row(groups: Groups, series: pl.Series, bins: Bins) -> Tally:
     return Tally(bins.column, groups.keys, owner, cell, counts, moments)
 
 
-def _sorted(
-    values: Floats, edges: Floats, spikes: Floats, grid: Grid
-) -> tuple[Numbers, tuple[float, ...]]:
-    """Counts of the cells, and moments, of one group of numbers."""
-    rows = np.sort(values)
-    known = int(np.searchsorted(rows, np.nan))
-    rows = rows[:known]
-    ends = np.searchsorted(rows, edges, side="right")
-    plain = np.diff(np.concatenate([[0], ends, [known]]))
-    own = np.searchsorted(rows, spikes, side="right") - np.searchsorted(rows, spikes, side="left")
-    np.subtract.at(plain, np.searchsorted(edges, spikes, side="left"), own)
-    counts = np.concatenate([plain, own, [values.size - known]])
-    finite = rows[np.searchsorted(rows, -np.inf, "right") : np.searchsorted(rows, np.inf, "left")]
-    return counts.astype(np.int64), moments_of(finite, grid)
+def _by_run(groups: Groups, series: pl.Series, bins: Bins) -> Tally:
+    """Sorted group by group; then one search finds where its cells and its finite numbers end."""
+    values = as_numbers(series)
+    values = values.copy() if groups.order is None else values[groups.order]
+    grid, edges, spikes = grid_of(bins), np.asarray(bins.edges), np.asarray(bins.spikes)
+    below = np.nextafter(spikes, -np.inf)
+    marks = np.concatenate([edges, spikes, below, [-np.inf, np.finfo(np.float64).max, np.inf]])
+    places = np.zeros((len(groups.keys), marks.size), dtype=np.int64)
+    moments = np.zeros((len(groups.keys), 5))
+    for place, found, run in zip(places, moments, groups.runs(), strict=True):
+        rows = values[run]
+        rows.sort()
+        place[:] = rows.searchsorted(marks, side="right")
+        found[:] = moments_of(rows[place[-3] : place[-2]], grid)
+    known, sizes = places[:, -1:], np.diff(groups.bounds)[:, None]
+    ends, upto, under = np.split(places[:, :-3], [edges.size, edges.size + spikes.size], axis=1)
+    plain, own = np.diff(ends, axis=1, prepend=0, append=known), upto - under
+    np.subtract.at(plain, (slice(None), np.searchsorted(edges, spikes, side="left")), own)
+    table = np.concatenate([plain, own, sizes - known], axis=1)
+    owner, cells = np.nonzero(table)
+    return Tally(bins.column, groups.keys, owner, cells, table[owner, cells], moments.T)
 
 
 def only_rows(rows: Numbers) -> Floats:
