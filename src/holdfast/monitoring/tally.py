@@ -138,7 +138,7 @@ def _by_run(groups: Groups, series: pl.Series, bins: Bins) -> Tally:
     known, sizes = places[:, -1:], np.diff(groups.bounds)[:, None]
     ends, upto, under = np.split(places[:, :-3], [edges.size, edges.size + spikes.size], axis=1)
     plain, own = np.diff(ends, axis=1, prepend=0, append=known), upto - under
-    np.subtract.at(plain, (slice(None), np.searchsorted(edges, spikes, side="left")), own)
+    np.subtract.at(plain.T, np.searchsorted(edges, spikes, side="left"), own.T)
     table = np.concatenate([plain, own, sizes - known], axis=1)
     owner, cells = np.nonzero(table)
     return Tally(bins.column, groups.keys, owner, cells, table[owner, cells], moments.T)
