@@ -139,6 +139,17 @@ def test_no_labels_at_all(store):
     assert store.scan("nobody").collect().columns == ["id", "label", "at", "received_at", "seq"]
 
 
+def test_labels_find_their_predictions_however_long_ago(tmp_path, batch):
+    log = PredictionLog(tmp_path / "log")
+    for day in range(30):
+        number, time = 2 * day, (T + timedelta(days=day)).timestamp()
+        made = [batch(number, at=time), batch(number + 1, at=time, role="shadow")]
+        log.write(frames(made), f"aa-{day}")
+    ids = [f"flight-{number}-0" for number in range(0, 62, 3)]
+    assert unknown("delay", ids, log) == ["flight-60-0"]
+    assert unknown("delay", ["r000000", "r000059", "r000060"], log) == ["r000060"]
+
+
 def test_labels_of_unknown_predictions_are_kept_and_reported(store, tmp_path, batch):
     log = PredictionLog(tmp_path / "log")
     log.write(frames([batch(1, rows=2), batch(2, ids=None)]), "aa-1")

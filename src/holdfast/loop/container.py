@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from holdfast.loop.summaries import SummaryStore
+    from holdfast.recording.joined import Joined
     from holdfast.recording.labels import LabelStore
     from holdfast.recording.log import PredictionLog
     from holdfast.registry.mlflow_registry import MlflowRegistry
@@ -118,6 +119,13 @@ class Container:
         from holdfast.recording.labels import LabelStore
 
         return LabelStore(self.settings.folder("labels"))
+
+    @cached_property
+    def joined(self) -> Joined:
+        """Live predictions beside their labels, kept for the next look."""
+        from holdfast.recording.joined import Joined
+
+        return Joined(self.log, self.labels)
 
     @cached_property
     def summaries(self) -> SummaryStore:

@@ -85,8 +85,8 @@ def _context(container: Container, spec: Spec, until: datetime | None, here: int
 def label_delay(container: Container, spec: Spec, until: datetime) -> timedelta | None:
     """How long half of the labels took lately; None when none came."""
     model = spec.model.name
-    log = container.log.scan(model, until - 2 * spec.release.max_step, until, None, "live")
-    delays = outcomes(log, container.labels.scan(model), until)["delay"].drop_nulls()
+    start = until - 2 * spec.release.max_step
+    delays = container.joined.outcomes(model, start, until, until)["delay"].drop_nulls()
     median = delays.median()
     return timedelta(seconds=float(median)) if isinstance(median, int | float) else None
 

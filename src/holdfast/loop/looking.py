@@ -23,7 +23,6 @@ from holdfast.monitoring.look import Look, look
 from holdfast.monitoring.loss_monitor import tolerated
 from holdfast.monitoring.merge import to_frame
 from holdfast.monitoring.times import align, whole_hours
-from holdfast.recording.join import outcomes
 from holdfast.records import Arming, Reference, Signature, Version
 from holdfast.spec import Monitor, Spec
 
@@ -52,7 +51,8 @@ def look_at(
         kept: what is kept of the look before this one.
     """
     signature = read_manifest(version.bundle_path).signature
-    summaries = container.summaries.load(version.model, version.number, since, until)
+    length = whole_hours(spec.monitor.block)
+    summaries = container.summaries.load(version.model, version.number, since, until, length)
     reference = container.reference(version)
     known = {} if kept is None else kept.estimates()
     return look(
@@ -190,8 +190,7 @@ def _outcomes(
     container: Container, version: Version, signature: Signature, since: datetime,
     end: datetime | None, until: datetime,
 ) -> pl.DataFrame:  # fmt: skip
-    log = container.log.scan(version.model, since, end, version.number, "live")
-    known = outcomes(log, container.labels.scan(version.model), until)
+    known = container.joined.outcomes(version.model, since, end, until, version.number)
     if known["scores"].null_count() < known.height:  # multiclass: a probability for each class
         known = known.with_columns(score=pl.col("scores"))
     return known.with_columns(label=typed_labels(known["label"], signature.classes))

@@ -89,6 +89,8 @@ def ordered(bins: Bins) -> Indices:
 
     A spike comes right after the cell that ends at its value.
     """
+    if not bins.spikes:
+        return np.arange(len(bins.edges) + 1)
     edges, spikes = np.asarray(bins.edges), np.asarray(bins.spikes)
     plain = np.arange(edges.size + 1) * 2.0
     own = np.searchsorted(edges, spikes, side="left") * 2.0 + 1.0
@@ -138,24 +140,16 @@ def as_lists(values: NDArray[Any], lengths: Sequence[int] | Indices) -> pl.Serie
     return every.join(cut, on="row", how="left", maintain_order="left")["value"].fill_null([])
 
 
-def categories_of(series: pl.Series, bins: Bins) -> NDArray[np.int64]:
-    """(cells,) counts of a categorical column; as :func:`index` and counting, but quicker."""
-    text = text_of(series, bins.categories).alias("value")
-    found = text.to_frame().group_by("value").len("count")
-    place = {value: i for i, value in enumerate(bins.categories)}
-    counts = np.zeros(bins.cells, dtype=np.int64)
-    for value, rows in found.iter_rows():
-        cell = bins.cells - 1 if value is None else place.get(value, len(place))
-        counts[cell] += rows
-    return counts
-
-
 def _categorical(series: pl.Series, bins: Bins) -> Indices:
     text = text_of(series, bins.categories)
-    unseen, null = len(bins.categories), len(bins.categories) + 1
+    unseen = len(bins.categories)
     codes = text.cast(pl.Enum(list(bins.categories)), strict=False).to_physical()
-    known = codes.cast(pl.Int64).fill_null(unseen).to_numpy()
-    return np.where(text.is_null().to_numpy(), null, known).astype(np.intp)
+    if not codes.null_count():
+        return codes.to_numpy().astype(np.intp)
+    found = codes.cast(pl.Int64).fill_null(unseen).to_numpy()
+    if not text.null_count():
+        return found
+    return np.where(text.is_null().to_numpy(), unseen + 1, found).astype(np.intp)
 
 
 def text_of(series: pl.Series, categories: Sequence[str]) -> pl.Series:

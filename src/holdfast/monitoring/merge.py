@@ -126,8 +126,10 @@ def compact(frame: pl.DataFrame, every: timedelta | None = None) -> pl.DataFrame
     if every is not None:
         frame = frame.with_columns(pl.col("hour").dt.truncate(every))
     key = ["model", "version", "hour", "slice", "column"]
-    if not frame.select(key).is_duplicated().any():
+    again = frame.select(key).is_duplicated()
+    if not again.any():
         return frame
+    once, frame = frame.filter(~again), frame.filter(again)
     frame = frame.with_columns(id=pl.struct(key).rank("dense").cast(pl.Int64) - 1)
     merged = (
         frame.group_by("id")
@@ -150,10 +152,11 @@ def compact(frame: pl.DataFrame, every: timedelta | None = None) -> pl.DataFrame
     )
     place = summed["place"].to_numpy()
     lengths = np.bincount(place // _CELLS, minlength=merged.height)
-    return merged.with_columns(
+    merged = merged.with_columns(
         cells=as_lists((place % _CELLS).astype(np.uint16), lengths),
         counts=as_lists(summed["count"].to_numpy().astype(np.uint32), lengths),
-    ).select(list(SCHEMA))
+    )
+    return pl.concat([once, merged.select(once.columns)])
 
 
 def blocks(

@@ -13,13 +13,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from holdfast.monitoring.cells import Indices, as_numbers, categories_of, index
-from holdfast.monitoring.moments import Floats, Grid, grid_of, grouped_moments, moments_of
+from holdfast.monitoring.cells import Indices, as_numbers, index
+from holdfast.monitoring.moments import Floats, grid_of, grouped_moments, moments_of
 from holdfast.records import Bins
 
 HOUR = 3_600_000_000  # microseconds
-_LONG = {"numeric": 2_000, "categorical": 10_000}
-"""Rows of a group on average from which on counting it by itself is quicker."""
+_LONG = 500
+"""Rows of a group on average from which on sorting its numbers by themselves is quicker."""
 _DENSE = 4_000_000  # largest table of counts made at once
 
 Key = tuple[int, str]
@@ -97,54 +97,51 @@ def group(hours: Numbers, own: Indices | None, labels: list[str]) -> Groups:
 
 def tally(groups: Groups, series: pl.Series, bins: Bins) -> Tally:
     """Counts one column for all groups."""
-    if not groups.long(_LONG[bins.kind]):
+    if bins.kind == "categorical" or not groups.long(_LONG):
         return _by_row(groups, series, bins)
-    if bins.kind == "numeric":
-        values = as_numbers(series)
-        values = values if groups.order is None else values[groups.order]
-        grid, edges, spikes = grid_of(bins), np.asarray(bins.edges), np.asarray(bins.spikes)
-        parts = [_sorted(values[run], edges, spikes, grid) for run in groups.runs()]
-        table = np.array([counts for counts, _ in parts])
-        moments = np.array([found for _, found in parts]).T
-    else:
-        texts = series if groups.order is None else series.gather(groups.order)
-        table = np.array([categories_of(texts[run], bins) for run in groups.runs()])
-        moments = only_rows(table[:, :-1].sum(axis=1))
-    owner, cells = np.nonzero(table)
-    return Tally(bins.column, groups.keys, owner, cells, table[owner, cells], moments)
+    return _by_run(groups, series, bins)
 
 
 def _by_row(groups: Groups, series: pl.Series, bins: Bins) -> Tally:
-    """The cell of each row by itself, for many small groups."""
-    binned = index(series, bins)
-    of, own, values = groups.of, binned.cells, binned.values
+    """The cell of each row by itself: for texts, and for many small groups of numbers."""
+    own, values = index(series, bins)
+    of, size, cells = groups.of, len(groups.keys), bins.cells
     if of.size and of.min() < 0:
         kept = of >= 0
         of, own = of[kept], own[kept]
         values = values[kept] if values is not None else None
-    size, cells = len(groups.keys), bins.cells
-    flat, counts = _occupied(of * cells + own, size * cells)
+    flat, counts = _occupied(of * cells + own if size > 1 else own, size * cells)
+    owner, cell = flat // cells, flat % cells
     if values is None:
-        moments = only_rows(np.bincount(of[own < cells - 1], minlength=size))
+        known = cell < cells - 1
+        rows = np.bincount(owner[known], weights=counts[known], minlength=size)
+        moments = only_rows(rows.astype(np.int64))
     else:
         moments = grouped_moments(of, values, size, grid_of(bins))
-    return Tally(bins.column, groups.keys, flat // cells, flat % cells, counts, moments)
+    return Tally(bins.column, groups.keys, owner, cell, counts, moments)
 
 
-def _sorted(
-    values: Floats, edges: Floats, spikes: Floats, grid: Grid
-) -> tuple[Numbers, tuple[float, ...]]:
-    """Counts of the cells, and moments, of one group of numbers."""
-    rows = np.sort(values)
-    known = int(np.searchsorted(rows, np.nan))
-    rows = rows[:known]
-    ends = np.searchsorted(rows, edges, side="right")
-    plain = np.diff(np.concatenate([[0], ends, [known]]))
-    own = np.searchsorted(rows, spikes, side="right") - np.searchsorted(rows, spikes, side="left")
-    np.subtract.at(plain, np.searchsorted(edges, spikes, side="left"), own)
-    counts = np.concatenate([plain, own, [values.size - known]])
-    finite = rows[np.searchsorted(rows, -np.inf, "right") : np.searchsorted(rows, np.inf, "left")]
-    return counts.astype(np.int64), moments_of(finite, grid)
+def _by_run(groups: Groups, series: pl.Series, bins: Bins) -> Tally:
+    """Sorted group by group; then one search finds where its cells and its finite numbers end."""
+    values = as_numbers(series)
+    values = values.copy() if groups.order is None else values[groups.order]
+    grid, edges, spikes = grid_of(bins), np.asarray(bins.edges), np.asarray(bins.spikes)
+    below = np.nextafter(spikes, -np.inf)
+    marks = np.concatenate([edges, spikes, below, [-np.inf, np.finfo(np.float64).max, np.inf]])
+    places = np.zeros((len(groups.keys), marks.size), dtype=np.int64)
+    moments = np.zeros((len(groups.keys), 5))
+    for place, found, run in zip(places, moments, groups.runs(), strict=True):
+        rows = values[run]
+        rows.sort()
+        place[:] = rows.searchsorted(marks, side="right")
+        found[:] = moments_of(rows[place[-3] : place[-2]], grid)
+    known, sizes = places[:, -1:], np.diff(groups.bounds)[:, None]
+    ends, upto, under = np.split(places[:, :-3], [edges.size, edges.size + spikes.size], axis=1)
+    plain, own = np.diff(ends, axis=1, prepend=0, append=known), upto - under
+    np.subtract.at(plain.T, np.searchsorted(edges, spikes, side="left"), own.T)
+    table = np.concatenate([plain, own, sizes - known], axis=1)
+    owner, cells = np.nonzero(table)
+    return Tally(bins.column, groups.keys, owner, cells, table[owner, cells], moments.T)
 
 
 def only_rows(rows: Numbers) -> Floats:

@@ -9,7 +9,8 @@ import polars as pl
 
 from holdfast.recording.labels import last_word
 
-_ANSWER = ("prediction_id", "id", "at", "version", "role", "error", "prediction", "score", "scores")
+ANSWER = ("prediction_id", "id", "at", "version", "role", "error", "prediction", "score", "scores")
+_LAST = ("label", "label_at", "received_at")
 _SIDE = ("prediction", "score", "scores", "error", "seconds")
 
 
@@ -33,11 +34,14 @@ def outcomes(
         ``received_at``, ``delay`` (seconds from answer to label), and ``columns``.
     """
     until = until.astimezone(UTC)
-    rows = log.filter(pl.col("at") <= until).select(*_ANSWER, *columns).collect()
-    result = _labelled(rows, labels, until)
+    rows = log.filter(pl.col("at") <= until).select(*ANSWER, *columns).collect()
+    return with_delay(labelled(rows, _words(labels, until)), columns)
+
+
+def with_delay(rows: pl.DataFrame, columns: Sequence[str] = ()) -> pl.DataFrame:
+    """The columns of :func:`outcomes`, from rows with their labels."""
     delay = (pl.col("label_at") - pl.col("at")).dt.total_microseconds() / 1e6
-    last = ("label", "label_at", "received_at")
-    return result.with_columns(delay=delay).select(*_ANSWER, *last, "delay", *columns)
+    return rows.with_columns(delay=delay).select(*ANSWER, *_LAST, "delay", *columns)
 
 
 def pairs(
@@ -87,11 +91,10 @@ def pairs(
         at=pl.when(live_b & ~live_a).then("at_b").otherwise("at_a"),
     )
     sides = [f"{name}_{end}" for end in "ab" for name in _SIDE]
-    last = ("label", "label_at", "received_at")
     return (
-        _labelled(both, labels, until)
+        labelled(both, _words(labels, until))
         .sort("at", "prediction_id")
-        .select("prediction_id", "id", "at", "answered_by", *sides, *last, *columns)
+        .select("prediction_id", "id", "at", "answered_by", *sides, *_LAST, *columns)
     )
 
 
@@ -102,10 +105,18 @@ def _side(rows: pl.DataFrame, version: int, end: str) -> pl.DataFrame:
     return side.rename({name: f"{name}_{end}" for name in ("at", "role", *_SIDE)})
 
 
-def _labelled(rows: pl.DataFrame, labels: pl.LazyFrame, until: datetime) -> pl.DataFrame:
-    """Adds ``label``, ``label_at`` and ``received_at`` by ``id`` and ``prediction_id``."""
-    known = labels.filter(pl.col("received_at") <= until)
-    words = last_word(known).rename({"at": "label_at"}).drop("seq").collect()
+def _words(labels: pl.LazyFrame, until: datetime) -> pl.DataFrame:
+    return last_word(labels.filter(pl.col("received_at") <= until)).collect()
+
+
+def labelled(rows: pl.DataFrame, words: pl.DataFrame) -> pl.DataFrame:
+    """Adds ``label``, ``label_at`` and ``received_at`` by ``id`` and ``prediction_id``.
+
+    Args:
+        rows: answers.
+        words: as of :func:`holdfast.recording.labels.last_word`.
+    """
+    words = words.select("id", "label", "received_at", label_at="at")
     result = rows.join(words, on="id", how="left", maintain_order="left")
     foreign = rows["id"] != rows["prediction_id"]
     if not foreign.any():
@@ -119,7 +130,6 @@ def _labelled(rows: pl.DataFrame, labels: pl.LazyFrame, until: datetime) -> pl.D
         (second == first) & (pl.col("received_at_2") > pl.col("received_at"))
     )
     use = second.is_not_null() & (first.is_null() | later)
-    names = ("label", "label_at", "received_at")
     return result.with_columns(
-        pl.when(use).then(f"{name}_2").otherwise(name).alias(name) for name in names
-    ).drop(f"{name}_2" for name in names)
+        pl.when(use).then(f"{name}_2").otherwise(name).alias(name) for name in _LAST
+    ).drop(f"{name}_2" for name in _LAST)

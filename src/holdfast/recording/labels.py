@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
@@ -82,10 +82,14 @@ class LabelStore:
 
     def scan(self, model: str, until: datetime | None = None) -> pl.LazyFrame:
         """Every word on every id, received until a time; see the module for the columns."""
-        frame = parquet.scan(parquet.live_files(self._folder(model)), SCHEMA)
+        frame = parquet.scan(self.files(model), SCHEMA)
         if until is None:
             return frame
         return frame.filter(pl.col("received_at") <= until.astimezone(UTC))
+
+    def files(self, model: str) -> list[Path]:
+        """The files of a model, each word in one of them only; none ever changes."""
+        return parquet.live_files(self._folder(model))
 
     def changed(self, model: str) -> int:
         """Differs after labels came: nanoseconds of the last change of the folder, 0 for none."""
@@ -102,10 +106,10 @@ class LabelStore:
         if "timed" not in frame.columns:
             frame = frame.with_columns(timed=pl.lit(value=True))
         rows = frame.select("id", "label", "at", "timed").with_row_index("seq")
-        known = self.scan(model).join(rows.lazy().select("id").unique(), on="id", how="semi")
-        fresh = _fresh(rows, known.collect())
-        ids = known.select("id").unique().collect()
-        first = fresh.unique("id").join(ids, on="id", how="anti").height
+        ids = rows.lazy().select("id").unique()
+        known = self.scan(model).join(ids, on="id", how="semi").collect()
+        fresh = _fresh(rows, known)
+        first = fresh.unique("id").join(known, on="id", how="anti").height
         if fresh.height:
             kept = fresh.with_columns(
                 pl.col("seq").cast(pl.Int64), received_at=pl.lit(received_at, SCHEMA["received_at"])
@@ -122,20 +126,27 @@ def last_word(labels: pl.LazyFrame) -> pl.LazyFrame:
     """The last label of each id: by its time; of equal times the one received last.
 
     Args:
-        labels: as of ``LabelStore.scan``.
+        labels: as of ``LabelStore.scan``. In which order the rows come makes no difference.
     """
-    order = labels.sort("at", "received_at", "seq", maintain_order=True)
+    order = labels.sort("at", "received_at", "seq", "label", maintain_order=True)
     return order.unique("id", keep="last", maintain_order=True)
 
 
 def unknown(model: str, ids: Iterable[str], log: PredictionLog) -> list[str]:
-    """The ids that no prediction of the model has, neither as caller's nor as prediction id."""
-    wanted = pl.LazyFrame({"id": list(ids)}, schema={"id": pl.String}).unique(maintain_order=True)
-    rows = log.scan(model)
-    missing = wanted.join(rows.select("id"), on="id", how="anti").join(
-        rows.select("prediction_id"), left_on="id", right_on="prediction_id", how="anti"
-    )
-    return missing.collect()["id"].sort().to_list()
+    """The ids that no prediction of the model has, neither as caller's nor as prediction id.
+
+    Most labels are of predictions of the last days, so these are looked through first.
+    """
+    missing = pl.DataFrame({"id": list(ids)}, schema={"id": pl.String}).unique()
+    days, span = log.dates(model), 1
+    while days and missing.height:
+        first = datetime.combine(days[-span:][0], time(), UTC)
+        end = datetime.combine(days[-1], time(), UTC) + timedelta(days=1)
+        rows = log.scan(model, first, end).select("id", "prediction_id").collect()
+        for name in rows.columns:
+            missing = missing.join(rows.select(name), left_on="id", right_on=name, how="anti")
+        days, span = days[:-span], 4 * span
+    return missing["id"].sort().to_list()
 
 
 def _fresh(rows: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:

@@ -109,10 +109,16 @@ class PredictionLog:
         self, model: str, start: datetime | None = None, end: datetime | None = None
     ) -> list[Path]:
         """The files of the dates from ``start`` to ``end``, each row in one of them only."""
+        return [path for _, paths in self.by_day(model, start, end) for path in paths]
+
+    def by_day(
+        self, model: str, start: datetime | None = None, end: datetime | None = None
+    ) -> list[tuple[date, list[Path]]]:
+        """The dates from ``start`` to ``end`` with their files, as :meth:`files`."""
         first = start.astimezone(UTC).date() if start else date.min
         last = end.astimezone(UTC).date() if end else date.max
         days = [day for day in self.dates(model) if first <= day <= last]
-        return [path for day in days for path in parquet.live_files(self._day(model, day))]
+        return [(day, parquet.live_files(self._day(model, day))) for day in days]
 
     def models(self) -> list[str]:
         """Names of the models that have rows, sorted."""

@@ -55,7 +55,12 @@ def live_files(folder: Path) -> list[Path]:
     return [folder / name for name in names if name not in replaced]
 
 
-def scan(files: Sequence[Path], schema: Mapping[str, pl.DataType] | None = None) -> pl.LazyFrame:
+def scan(
+    files: Sequence[Path],
+    schema: Mapping[str, pl.DataType] | None = None,
+    *,
+    only: bool = False,
+) -> pl.LazyFrame:
     """All files as one table, whatever columns and types each has.
 
     A column's type is the narrowest that holds all files' values; a file without the column counts
@@ -64,15 +69,19 @@ def scan(files: Sequence[Path], schema: Mapping[str, pl.DataType] | None = None)
     Args:
         files: of one folder or several.
         schema: columns that are there even when no file has them.
+        only: leave out all others; with many columns that is quicker than to do so afterwards.
     """
     schemas = [_schema_of(path) for path in files]
+    if only:
+        wanted = set(schema or {})
+        schemas = [{n: t for n, t in found.items() if n in wanted} for found in schemas]
     target = dict(schema or {})
     for found in schemas:
         for name, dtype in found.items():
             target[name] = _common(target.get(name, pl.Null()), dtype)
     together = [p for p, s in zip(files, schemas, strict=True) if _widens(s, target)]
-    apart = [p for p, s in zip(files, schemas, strict=True) if not _widens(s, target)]
-    parts = [_read(path).cast({n: target[n] for n in _schema_of(path)}) for path in apart]
+    apart = [(p, s) for p, s in zip(files, schemas, strict=True) if not _widens(s, target)]
+    parts = [_read(path).cast({name: target[name] for name in found}) for path, found in apart]
     if together or not parts:
         parts.append(_scan_as(together, target))
     if len(parts) == 1:
@@ -200,5 +209,6 @@ def _scan_as(files: Iterable[Path], schema: Mapping[str, pl.DataType]) -> pl.Laz
         glob=False,
         schema=dict(schema),
         missing_columns="insert",
+        extra_columns="ignore",
         cast_options=pl.ScanCastOptions(integer_cast=["upcast", "allow-float"]),
     )

@@ -39,11 +39,19 @@ def rake(reference: ArrayLike, current: ArrayLike) -> Floats:
     start = r / r.sum(axis=(-2, -1), keepdims=True)
     q = np.where(n > 0, c / np.maximum(n, 1), start)
     rows, columns = q.sum(axis=-1, keepdims=True), q.sum(axis=-2, keepdims=True)
-    fitted = np.broadcast_to(start, q.shape)
+    fitted, rows, columns = _cells_first(start, q), _cells_first(rows, q), _cells_first(columns, q)
     for _ in range(_ROUNDS):
-        fitted = fitted * rows / np.maximum(fitted.sum(axis=-1, keepdims=True), 1e-300)
-        fitted = fitted * columns / np.maximum(fitted.sum(axis=-2, keepdims=True), 1e-300)
-    return np.asarray(fitted)
+        across = fitted[:, 0] + fitted[:, 1] + fitted[:, 2]
+        fitted = fitted * rows / np.maximum(across, 1e-300)[:, None]
+        down = fitted[0] + fitted[1] + fitted[2]
+        fitted = fitted * columns / np.maximum(down, 1e-300)
+    return np.ascontiguousarray(np.moveaxis(fitted, (0, 1), (-2, -1)))
+
+
+def _cells_first(tables: Floats, like: Floats) -> Floats:
+    """(3 or 1, 3 or 1, …, P): adding three cells of all tables is then adding three long arrays."""
+    whole = np.broadcast_to(tables, (*like.shape[:-2], *tables.shape[-2:]))
+    return np.ascontiguousarray(np.moveaxis(whole, (-2, -1), (0, 1)))
 
 
 def dependence_distance(reference: ArrayLike, current: ArrayLike, fitted: Floats) -> Distance:

@@ -120,7 +120,9 @@ def coarsen(reference: ArrayLike, cells: int = 16) -> NDArray[np.intp]:
     p = shares(reference)
     middle = np.cumsum(p) - p / 2
     groups = np.minimum((middle * cells).astype(np.intp), cells - 1)
-    return np.asarray(np.unique(groups, return_inverse=True)[1], dtype=np.intp)
+    result = np.zeros(groups.size, dtype=np.intp)
+    np.cumsum(groups[1:] != groups[:-1], out=result[1:])  # they only rise, some by more than one
+    return result
 
 
 def regroup(counts: ArrayLike, groups: NDArray[np.intp]) -> Floats:

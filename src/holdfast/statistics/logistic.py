@@ -49,9 +49,9 @@ def fit_logistic(design: Singles, happened: ArrayLike, ridge: float = RIDGE) -> 
     beta = np.zeros(x.shape[1])
     for _ in range(STEPS):
         p = chance(x, beta)
-        gradient = x.T @ (y - p) - penalty * beta
-        weights = np.maximum(p * (1 - p), 1e-4).astype(np.float32)
-        curvature = (x * weights[:, None]).T @ x
+        gradient = x.T @ (y - p).astype(np.float32) - penalty * beta
+        half = x * np.sqrt(np.maximum(p * (1 - p), 1e-4)).astype(np.float32)[:, None]
+        curvature = half.T @ half  # symmetric, which BLAS knows to be half the work
         step = np.linalg.solve(curvature.astype(np.float64) + np.diag(penalty), gradient)
         beta = beta + step
         if float(np.abs(step).max()) < 1e-4:
@@ -61,7 +61,9 @@ def fit_logistic(design: Singles, happened: ArrayLike, ridge: float = RIDGE) -> 
 
 def chance(design: Singles, beta: Floats) -> Floats:
     """(n,) probabilities."""
-    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(design @ beta, -30.0, 30.0))))
+    # In one precision: else the whole design would be copied into the other.
+    logit = (design @ beta.astype(np.float32)).astype(np.float64)
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(logit, -30.0, 30.0))))
 
 
 def fit_ridge(design: Singles, target: ArrayLike, ridge: float = RIDGE) -> tuple[Floats, Floats]:
