@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -144,6 +145,9 @@ def serve(
 @common
 def control(context: Context, host: str, port: int | None) -> int:
     """Run the control plane alone: API, dashboard, reconciler."""
+    from holdfast.loop.threads import few
+
+    os.environ.update(few(os.environ))  # before NumPy is there
     from holdfast.control.process import run
     from holdfast.loop.parent import end_with_parent
 

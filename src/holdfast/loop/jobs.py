@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 
 from holdfast.loop.container import Container
+from holdfast.loop.threads import given
 from holdfast.ports import faults
 from holdfast.records import Job, JobState
 
@@ -99,7 +100,7 @@ def environment(container: Container) -> dict[str, str]:
     """The environment of a process of this installation."""
     import os
 
-    return {**os.environ, **container.settings.environment()}
+    return {**given(os.environ), **container.settings.environment()}
 
 
 def finish(container: Container, job: Job, result: dict[str, Any], state: JobState) -> None:

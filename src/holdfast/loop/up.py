@@ -20,6 +20,7 @@ import msgspec
 from holdfast.errors import ConflictError, UnavailableError
 from holdfast.loop.parent import VARIABLE
 from holdfast.loop.settings import CONTROL_PORT, Settings, load_settings, prepare
+from holdfast.loop.threads import few
 from holdfast.spec import FILE_NAME, Serve, load_spec
 
 LOOK = 0.1
@@ -125,9 +126,8 @@ class _Member:
     def _start(self, now: float) -> None:
         self._started = now
         environment = {
-            **os.environ,
+            **few(os.environ),
             **self._plan.settings.environment(),
-            "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
             "MALLOC_ARENA_MAX": os.environ.get("MALLOC_ARENA_MAX", "2"),
             VARIABLE: str(self._plan.lifeline),
         }
