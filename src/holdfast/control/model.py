@@ -66,7 +66,7 @@ def model_page(container: Container, model: str, done: str | None = None) -> Mod
         entry = store.models.get(tx, model)
     back = rollback_choice(container, model)
     total, spark = hourly(container, model)
-    versions = _versions(container, model, spec.gate.metric, back)
+    versions = _versions(container, model, spec.gate.measured, back)
     return ModelPage(
         title=model,
         at=now,
@@ -86,7 +86,7 @@ def model_page(container: Container, model: str, done: str | None = None) -> Mod
         quality=quality(looks, spec.monitor, lived, findings),
         drift=drift(current(looks, lived), spec.monitor),
         release=release_panel(status.release, spec, now) if status.release else None,
-        metric=spec.gate.metric,
+        metric=spec.gate.measured,
         versions=versions,
         incidents=incidents,
         jobs=status.jobs,

@@ -197,7 +197,7 @@ def _outcomes(
 
 
 def _metrics(spec: Spec) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((spec.gate.metric, *spec.monitor.metrics)))
+    return tuple(dict.fromkeys((spec.watched, *spec.monitor.metrics)))
 
 
 def _positive(spec: Spec, signature: Signature) -> bool | int | str:
