@@ -28,6 +28,8 @@ from holdfast.loop.looking import look_json
 from holdfast.loop.routing import Router, moved, started
 from holdfast.loop.settings import load_settings, prepare
 from holdfast.loop.stints import Stint, stints
+from holdfast.monitoring.attribution import Attribution, Carried, Cause
+from holdfast.monitoring.causes import causes_of
 from holdfast.monitoring.drift import Drift
 from holdfast.monitoring.estimate import Estimate
 from holdfast.monitoring.look import Look
@@ -449,6 +451,17 @@ def fill_flights(world: World) -> None:
         )
 
 
+EXPLAINED = Attribution(
+    since=NOW - 16 * DAY, rows=2640, expected=Carried(0.029, 0.024, 0.034), measured=0.045,
+    unexplained=0.016, inputs_sum=0.041,
+    causes=(
+        Cause("input", "visibility", Carried(0.021, 0.017, 0.025), sure=True, rows=2640),
+        Cause("slice", "origin=EWR", Carried(0.012, 0.008, 0.016), sure=True, rows=930, mix=0.002),
+        Cause("input", "carrier", Carried(0.004, -0.001, 0.009), sure=False, rows=2640),
+    ),
+)  # fmt: skip
+
+
 def _trouble(world: World) -> None:
     """Version 2 goes wrong, a retraining cures it; then an input of version 3 moves."""
     store = world.container.store
@@ -476,10 +489,12 @@ def _trouble(world: World) -> None:
         id="inc-closed", model=MODEL, version=2, state="closed", title=loss.sentence, paged=True,
         opened_at=NOW - 13 * DAY, closed_at=NOW - 11 * DAY, closed_because="version 3 went live",
         findings=("fnd-loss",), decisions=("dec-1",),
+        causes=causes_of((loss,), EXPLAINED, 200),
     )  # fmt: skip
     current = Incident(
         id="inc-open", model=MODEL, version=3, state="open", title=alert.reason,
         opened_at=NOW - 2 * DAY, findings=("fnd-drift",), decisions=("dec-2",),
+        causes=causes_of((moved_on,), None, 200),
     )  # fmt: skip
     world.tell("finding.established", loss.sentence)
     world.tell("decision.made", f"retrain: {retrain.reason}")

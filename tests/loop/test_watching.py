@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import Any
 
@@ -85,6 +86,14 @@ def test_a_fall_of_quality_is_told_once_and_retrained_once(live: Any, traffic: A
     store = live.container.store
     (incident,) = live.container.ask(store.incidents.list, "tiny", open_only=True)
     assert incident.paged
+    assert incident.causes.measured
+    assert incident.causes.rise > 0.1
+    assert incident.causes.top == (), "no input moved: what they mean did"
+    assert "of it goes with no change of what comes in" in incident.causes.sentence
+    shown = live.holdfast("incidents").stdout
+    assert f"{incident.id}: {incident.causes.sentence}" in shown
+    (listed,) = json.loads(live.holdfast("incidents", "--json").stdout)
+    assert listed["causes"]["rise"] == incident.causes.rise
     (job,) = live.container.ask(store.jobs.active, "tiny")
     assert (job.kind, job.state, job.payload["origin"]) == ("train", JobState.QUEUED, "loop")
     (decision,) = [event.body["decision"] for event in live.events("decision.made")]

@@ -10,11 +10,15 @@ from holdfast.errors import ConflictError
 from holdfast.loop.container import Container, replace
 from holdfast.loop.notices import incident_over, incident_taken, incident_told, troubles_of
 from holdfast.ports.ids import new_id
-from holdfast.records import Decision, Finding, Incident
+from holdfast.records import Causes, Decision, Finding, Incident
 
 
 def tell(
-    container: Container, tx: Connection, findings: Sequence[Finding], decision: Decision
+    container: Container,
+    tx: Connection,
+    findings: Sequence[Finding],
+    decision: Decision,
+    causes: Causes | None = None,
 ) -> Incident | None:
     """Opens the model's incident, or adds to the open one; None when there is nothing to tell."""
     store = container.store
@@ -39,6 +43,7 @@ def tell(
     told = replace(
         incident,
         troubles=troubles,
+        causes=causes or incident.causes,
         paged=incident.paged or bool(news),
         findings=_joined(incident.findings, [finding.id for finding in findings]),
         decisions=_joined(

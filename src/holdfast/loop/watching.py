@@ -16,6 +16,7 @@ from holdfast.loop.releasing import Releasing
 from holdfast.loop.state import state_of
 from holdfast.loop.stints import Stint, stints
 from holdfast.loop.triggers import Plans, plans_of
+from holdfast.monitoring.causes import causes_of
 from holdfast.monitoring.look import Look
 from holdfast.records import Decision, Finding, Job, Route, Version
 from holdfast.spec import Spec
@@ -138,7 +139,9 @@ class Watching:
                 if decision.action == "retrain":
                     self._queue(tx, decision, now)
             if fresh or news:
-                incidents.tell(self._container, tx, findings, decision)
+                explained = None if seen is None else seen.attribution
+                causes = causes_of(findings, explained, spec.monitor.minimum)
+                incidents.tell(self._container, tx, findings, decision, causes)
             if decision.action == "nothing" and not any(one.pages for one in findings):
                 incidents.close_open(self._container, tx, model, "nothing is found any more")
         if fresh and decision.action == "roll_back":
