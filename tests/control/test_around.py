@@ -68,7 +68,7 @@ def test_the_page_names_the_causes_or_says_why_not(client: Client) -> None:
     assert '<th scope="row">visibility <span class="sub">input</span></th>' in loss
     assert '<th scope="row">origin=EWR <span class="sub">slice</span></th>' in loss
     assert "46.7 %" in loss
-    assert "36 % of it goes with no change of what comes in" in loss
+    assert "36\u00a0% of it goes with no change of what comes in" in loss
     assert "carrier <span" not in loss
     drift = client.get("/incidents/inc-open").text
     assert "No causes can be named: the complete blocks since it began have fewer" in drift

@@ -52,11 +52,12 @@ def test_the_top_causes_have_shares_of_the_measured_rise():
     assert fog.share_low < fog.share < fog.share_high
     assert (causes.rise, causes.measured, causes.rows) == (0.1, True, 1000)
     assert causes.sentence == (
-        "The mean loss has risen by 0.100, as measured; of that fog carries 0.060 (0.056 to 0.064),"
-        " which is 60 % (56 % to 64 %); origin=JFK carries 0.030 (0.026 to 0.034), which is 30 % ("
-        "26 % to 34 %); hour carries 0.020 (0.016 to 0.024), which is 20 % (16 % to 24 %). Inputs that go"
-        " together carry the same loss, so their shares may overlap. 20 % of it goes with no change"
-        " of what comes in: what the inputs mean may have changed."
+        "The mean loss has risen by 0.100, as measured; of that "
+        "fog carries 0.060 (0.056 to 0.064), which is 60 % (56 % to 64 %); "
+        "origin=JFK carries 0.030 (0.026 to 0.034), which is 30 % (26 % to 34 %); "
+        "hour carries 0.020 (0.016 to 0.024), which is 20 % (16 % to 24 %). "
+        "Inputs that go together carry the same loss, so their shares may overlap. "
+        "20 % of it goes with no change of what comes in: what the inputs mean may have changed."
     )
 
 

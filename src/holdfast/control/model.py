@@ -20,6 +20,7 @@ from holdfast.control.panels import (
 )
 from holdfast.control.quality import current, quality
 from holdfast.control.seen import read_looks
+from holdfast.control.trust import trust
 from holdfast.control.words import seconds
 from holdfast.errors import ConflictError, HoldfastError
 from holdfast.loop.cards import card_of
@@ -65,6 +66,7 @@ def model_page(container: Container, model: str, done: str | None = None) -> Mod
         events = store.events.list(tx, model=model, limit=RECENT)
         entry = store.models.get(tx, model)
     back = rollback_choice(container, model)
+    now_seen = current(looks, lived)
     total, spark = hourly(container, model)
     versions = _versions(container, model, spec.gate.measured, back)
     return ModelPage(
@@ -84,7 +86,8 @@ def model_page(container: Container, model: str, done: str | None = None) -> Mod
         back=back,
         flash=None if done is None else _flash(container, model, done),
         quality=quality(looks, spec.monitor, lived, findings),
-        drift=drift(current(looks, lived), spec.monitor),
+        trust=trust(now_seen),
+        drift=drift(now_seen, spec.monitor),
         release=release_panel(status.release, spec, now) if status.release else None,
         metric=spec.gate.measured,
         versions=versions,
