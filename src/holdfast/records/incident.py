@@ -56,6 +56,8 @@ class Incident(Record, frozen=True, kw_only=True):
             added, the incident got worse.
         causes: what carries the loss, as the newest look with findings says; None when it is about
             neither quality nor drift.
+        level: the measured loss that was tolerated when it began; what goes live meanwhile is held
+            to it. None when it is not about measured loss.
     """
 
     id: str
@@ -72,3 +74,4 @@ class Incident(Record, frozen=True, kw_only=True):
     acknowledged_by: str = ""
     troubles: tuple[str, ...] = ()
     causes: Causes | None = None
+    level: float | None = None
