@@ -95,7 +95,7 @@ def went_live(container: Container, tx: Connection, model: str, number: int, why
 def held_level(container: Container, tx: Connection, model: str, since: datetime) -> float | None:
     """The level that an open incident, which began before the live version, holds it to."""
     for incident in container.store.incidents.list(tx, model, open_only=True):
-        if incident.level is not None and incident.opened_at < since:
+        if incident.level is not None and incident.opened_at <= since:
             return incident.level
     return None
 

@@ -147,32 +147,23 @@ def look(
     told, sure = sound(estimates, seen.starts, broken), whole(known, broken)
     losses = _losses(sure, told, seen, reference, policy, arming, before, whose)
     delayed = watch_delays(outcomes, known, policy, **whose, **about)
-    held = Held(None, back=False)
-    if level is not None and losses[0].open is None:
-        held = hold(sure, level, reference, policy, **whose)
+    held = _held(sure, level, losses[0].open, reference, policy, whose)
     alarms = [one for one in (*(loss.open for loss in losses), held.finding, delayed) if one]
     cohorts = quality(outcomes, known, since=since, until=until, metrics=metrics, **about)
     found = _found(alarms, (*moved, *joint), seen, parts, reference, policy, model, version)
     follow = adapt_blocks(reference, seen, rows, adapted, task)
     return Look(
-        until=since + len(seen.starts) * length,
-        starts=seen.starts,
-        rows=tuple(seen.rows.tolist()),
-        findings=found,
-        drift=moved,
-        joint=joint,
+        until=since + len(seen.starts) * length, starts=seen.starts, rows=tuple(seen.rows.tolist()),
+        findings=found, drift=moved, joint=joint,
         attribution=_explained(reference, seen, parts, found, policy.minimum),
         estimates=estimates,
         quality=correct(cohorts, outcomes, known, until=until, **about),
         labels=known.height,
         passed=_passed((*moved, *joint), seen, losses, before, model, version),
-        broken=broken,
-        arming=arming,
-        adapted=follow,
+        broken=broken, arming=arming, adapted=follow,
         track=tracks(seen.starts, cohorts, calibrated=estimates, adapted=follow),
-        level=level,
-        back=held.back,
-    )
+        level=level, back=held.back,
+    )  # fmt: skip
 
 
 def _moved(
@@ -220,6 +211,20 @@ def _losses(
         version=whose["version"], before=before, **_armed(arming, "estimated_loss"),
     )  # fmt: skip
     return measured, estimated
+
+
+def _held(
+    known: pl.DataFrame,
+    level: float | None,
+    lost: Finding | None,
+    reference: Reference,
+    policy: Monitor,
+    whose: dict[str, Any],
+) -> Held:
+    """How the loss stands to the level that was carried over; nothing is said of it twice."""
+    if level is None or lost is not None:
+        return Held(None, back=False)
+    return hold(known, level, reference, policy, **whose)
 
 
 def _armed(arming: Arming | None, monitor: FindingKind) -> dict[str, Any]:

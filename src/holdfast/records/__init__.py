@@ -42,9 +42,9 @@ from holdfast.records.version import Version
 __all__ = [
     "HELD", "Action", "Arm", "Armed", "Arming", "Artefact", "Bins", "Breach", "BundleManifest",
     "Cause", "Causes", "Check", "CodeVersion", "ColumnContract", "ColumnSummary", "ColumnType",
-    "Contract", "DataFile", "DatasetVersion", "Decision", "Event", "Evidence", "Fact", "Field", "Finding",
-    "FindingKind", "HeldOutDay", "History", "Incident", "Job", "JobState", "Joint", "Label",
-    "Metric", "Notification", "NotificationEvent", "NotificationState", "Outcome",
+    "Contract", "DataFile", "DatasetVersion", "Decision", "Event", "Evidence", "Fact", "Field",
+    "Finding", "FindingKind", "HeldOutDay", "History", "Incident", "Job", "JobState", "Joint",
+    "Label", "Metric", "Notification", "NotificationEvent", "NotificationState", "Outcome",
     "PredictionBatch", "Record", "RecordPolicy", "Reference", "Release", "ReleaseState", "Role",
     "Route", "Run", "Sample", "ServerReport", "Severity", "Signature", "Space", "Spell", "Step",
     "Summary", "Thirds", "Transition", "Verdict", "Version", "View", "digest", "joined",
