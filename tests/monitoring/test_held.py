@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from holdfast.monitoring.held import hold, outlives
-from holdfast.records import HELD, Reference
+from holdfast.records import Reference
+from holdfast.records.finding import HELD
 from holdfast.spec import Monitor
 
 DAY = timedelta(days=1)

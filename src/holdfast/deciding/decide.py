@@ -21,7 +21,8 @@ from datetime import datetime
 
 from holdfast.deciding.retraining import held, veto, wanted
 from holdfast.deciding.situation import Choice, Rule, Situation, State
-from holdfast.records import HELD, Decision, Finding, digest
+from holdfast.records import Decision, Finding, digest
+from holdfast.records.finding import HELD
 from holdfast.spec import Retrain
 
 __all__ = ["RULES", "State", "decide"]

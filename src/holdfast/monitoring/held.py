@@ -20,7 +20,8 @@ import polars as pl
 
 from holdfast.monitoring.findings import day, finding_id
 from holdfast.monitoring.loss_monitor import monitor_loss, tolerated
-from holdfast.records import HELD, Finding, Reference
+from holdfast.records import Finding, Reference
+from holdfast.records.finding import HELD
 from holdfast.spec import Monitor
 
 BLOCKS = 3

@@ -34,7 +34,8 @@ from holdfast.monitoring.merge import Blocks, blocks
 from holdfast.monitoring.quality import ClassLabel, Cohort, labelled, quality
 from holdfast.monitoring.times import align, whole_hours, with_times
 from holdfast.monitoring.track import Track, tracks
-from holdfast.records import HELD, Arming, Finding, FindingKind, Reference, Spell
+from holdfast.records import Arming, Finding, FindingKind, Reference, Spell
+from holdfast.records.finding import HELD
 from holdfast.spec import Monitor, Task
 
 _SILENT = 2  # blocks without predictions, beyond the longest gap there has been

@@ -6,7 +6,7 @@ from holdfast.records.bundle import Artefact, BundleManifest, RecordPolicy
 from holdfast.records.dataset import Breach, ColumnContract, Contract, DataFile, DatasetVersion
 from holdfast.records.decision import Action, Decision
 from holdfast.records.event import Event
-from holdfast.records.finding import HELD, Finding, FindingKind
+from holdfast.records.finding import Finding, FindingKind
 from holdfast.records.incident import Cause, Causes, Incident
 from holdfast.records.job import Job, JobState
 from holdfast.records.notification import (
@@ -40,7 +40,7 @@ from holdfast.records.verdict import Check, Outcome, Verdict
 from holdfast.records.version import Version
 
 __all__ = [
-    "HELD", "Action", "Arm", "Armed", "Arming", "Artefact", "Bins", "Breach", "BundleManifest",
+    "Action", "Arm", "Armed", "Arming", "Artefact", "Bins", "Breach", "BundleManifest",
     "Cause", "Causes", "Check", "CodeVersion", "ColumnContract", "ColumnSummary", "ColumnType",
     "Contract", "DataFile", "DatasetVersion", "Decision", "Event", "Evidence", "Fact", "Field",
     "Finding", "FindingKind", "HeldOutDay", "History", "Incident", "Job", "JobState", "Joint",
