@@ -136,6 +136,17 @@ class Life:
                 self._look()
         return self
 
+    def loss(self, start: int, end: int) -> float:
+        """The mean measured loss of the days from ``start`` until before ``end``."""
+        days = {
+            (one.start - START) // DAY: one.loss
+            for _, seen in self.looks
+            for one in seen.quality
+            if one.loss is not None
+        }
+        found = [loss for day, loss in days.items() if start <= day < end]
+        return sum(found) / len(found)
+
     def _train(self) -> Version:
         known = self._all.filter(
             pl.col("label_at").is_not_null()

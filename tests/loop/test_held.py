@@ -30,22 +30,12 @@ def _spell(day: int) -> float:
     return 2.0 if CHANGE <= day < CHANGE + 14 else 0.0
 
 
-def _losses(life: Life) -> dict[int, float]:
-    seen = [one for _, look in life.looks for one in look.quality]
-    return {_day(one.start): one.loss for one in seen if one.loss is not None}
-
-
-def _mean(losses: dict[int, float], start: int, end: int) -> float:
-    found = [loss for day, loss in losses.items() if start <= day < end]
-    return sum(found) / len(found)
-
-
 def test_without_the_level_the_loop_would_go_quiet() -> None:
     """The weakness itself, so that the next test cannot pass for another reason."""
     life = Life(World(seed=3, turn=_abrupt), POLICY, every=3, holds=False).live(90)
     assert len(life.retrains) == 1
     assert [what for _, what in life.incidents] == ["opened", "closed"]
-    assert _mean(_losses(life), 120, 148) > 2 * life.versions[0].reference.loss
+    assert life.loss(120, 148) > 2 * life.versions[0].reference.loss
 
 
 def test_it_goes_on_until_the_loss_is_back() -> None:
@@ -59,7 +49,7 @@ def test_it_goes_on_until_the_loss_is_back() -> None:
         assert two - one >= POLICY.cooldown
     assert len(life.retrains) <= 2 * 4 + 1
     assert life.rolled_back == [], "it did what its own held-out rows promised"
-    assert _mean(_losses(life), 170, 178) <= level
+    assert life.loss(170, 178) <= level
     assert not [at for at in life.retrains if at > closed], "then it rests"
 
 
@@ -69,5 +59,5 @@ def test_a_world_that_comes_back_closes_the_incident_and_nothing_swings() -> Non
     opened = [at for at, what in life.incidents if what == "opened"]
     assert len(opened) <= 2
     assert len(life.retrains) <= 3
-    assert _mean(_losses(life), 130, 148) <= tolerated(life.versions[0].reference, life.monitor)
+    assert life.loss(130, 148) <= tolerated(life.versions[0].reference, life.monitor)
     assert not [at for at in life.retrains if _day(at) > 130]
