@@ -28,13 +28,18 @@ from holdfast.loop.looking import look_json
 from holdfast.loop.routing import Router, moved, started
 from holdfast.loop.settings import load_settings, prepare
 from holdfast.loop.stints import Stint, stints
+from holdfast.monitoring.attribution import Attribution, Carried, Cause
+from holdfast.monitoring.causes import causes_of
 from holdfast.monitoring.drift import Drift
 from holdfast.monitoring.estimate import Estimate
 from holdfast.monitoring.look import Look
-from holdfast.monitoring.quality import Cohort
+from holdfast.monitoring.quality import Cohort, Corrected
+from holdfast.monitoring.track import Track
 from holdfast.recording.frames import SCHEMA
 from holdfast.records import (
     Arm,
+    Armed,
+    Arming,
     Bins,
     Check,
     CodeVersion,
@@ -229,7 +234,7 @@ def _cut(look: Look, stint: Stint, *, last: bool) -> Look:
     part = slice(within[0], within[-1] + 1)
     return dataclasses.replace(
         look, starts=look.starts[part], rows=look.rows[part], estimates=look.estimates[part],
-        quality=look.quality[part],
+        quality=look.quality[part], adapted=look.adapted[part],
         drift=tuple(_part(one, part) for one in look.drift) if last else (),
     )  # fmt: skip
 
@@ -254,6 +259,32 @@ def _reference() -> Reference:
     )
 
 
+ARMING = Arming(
+    policy="p",
+    monitors=(
+        Armed(
+            monitor="realised_loss",
+            budget=0.5,
+            replayed=0.02,
+            first=0.02,
+            raised=1.0,
+            armed=True,
+            sentence="0.02 false pages a month in 60 rehearsed months; 0.50 are granted",
+        ),
+        Armed(
+            monitor="estimated_loss",
+            budget=0.3,
+            replayed=0.9,
+            first=0.9,
+            raised=64.0,
+            armed=False,
+            sentence="unarmed: 0.90 false pages a month in 60 rehearsed months, whatever the run "
+            "length; 0.30 are granted",
+        ),
+    ),
+)
+
+
 def make_look(start: datetime, blocks: int, *, labelled: int, few: bool = False) -> Look:
     """A look as the monitor makes them, with the loss rising a while and falling again."""
     rng = np.random.default_rng(7)
@@ -266,9 +297,17 @@ def make_look(start: datetime, blocks: int, *, labelled: int, few: bool = False)
         if n >= 200 else Estimate(rows=n, reason=f"not enough data: {n} predictions")
         for n, v, e in zip(rows, level, noise[0], strict=True)
     )  # fmt: skip
+    adapted = tuple(
+        Estimate(rows=n, value=v + 0.001 - e, low=v - 0.014, high=v + 0.016, error=0.006)
+        if i > blocks - 12 else Estimate(rows=n, reason="its rows were not looked at")
+        for i, (n, v, e) in enumerate(zip(rows, level, noise[0], strict=True))
+    )  # fmt: skip
     cohorts = tuple(
         Cohort(start=s, rows=n, labelled=n if i < labelled - 2 else n // 3, loss=v + e,
-               low=v + e - 0.012, high=v + e + 0.012)
+               low=v + e - 0.012, high=v + e + 0.012,
+               corrected=Corrected(v + 0.012, v - 0.005, v + 0.029)
+               if i == labelled - 2 else Corrected(reason="fewer than 30 labels")
+               if i == labelled - 1 else None)
         if i < labelled else Cohort(start=s, rows=n, labelled=0)
         for i, (s, n, v, e) in enumerate(zip(starts, rows, level, noise[1], strict=True))
     )  # fmt: skip
@@ -276,6 +315,8 @@ def make_look(start: datetime, blocks: int, *, labelled: int, few: bool = False)
         until=start + DAY * blocks, starts=starts, rows=tuple(rows), findings=(),
         drift=tuple(_drift(name, i, rows) for i, name in enumerate(("prediction", *FEATURES))),
         estimates=estimates, quality=cohorts, labels=12_480 if labelled else 0,
+        adapted=adapted, arming=ARMING,
+        track=(Track("calibrated", 22, 21, -0.002, 0.006), Track("adapted", 0, 0)),
     )  # fmt: skip
 
 
@@ -449,6 +490,17 @@ def fill_flights(world: World) -> None:
         )
 
 
+EXPLAINED = Attribution(
+    since=NOW - 16 * DAY, rows=2640, expected=Carried(0.029, 0.024, 0.034), measured=0.045,
+    unexplained=0.016, inputs_sum=0.041,
+    causes=(
+        Cause("input", "visibility", Carried(0.021, 0.017, 0.025), sure=True, rows=2640),
+        Cause("slice", "origin=EWR", Carried(0.012, 0.008, 0.016), sure=True, rows=930, mix=0.002),
+        Cause("input", "carrier", Carried(0.004, -0.001, 0.009), sure=False, rows=2640),
+    ),
+)  # fmt: skip
+
+
 def _trouble(world: World) -> None:
     """Version 2 goes wrong, a retraining cures it; then an input of version 3 moves."""
     store = world.container.store
@@ -476,10 +528,12 @@ def _trouble(world: World) -> None:
         id="inc-closed", model=MODEL, version=2, state="closed", title=loss.sentence, paged=True,
         opened_at=NOW - 13 * DAY, closed_at=NOW - 11 * DAY, closed_because="version 3 went live",
         findings=("fnd-loss",), decisions=("dec-1",),
+        causes=causes_of((loss,), EXPLAINED, 200),
     )  # fmt: skip
     current = Incident(
         id="inc-open", model=MODEL, version=3, state="open", title=alert.reason,
         opened_at=NOW - 2 * DAY, findings=("fnd-drift",), decisions=("dec-2",),
+        causes=causes_of((moved_on,), None, 200),
     )  # fmt: skip
     world.tell("finding.established", loss.sentence)
     world.tell("decision.made", f"retrain: {retrain.reason}")

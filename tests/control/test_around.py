@@ -60,3 +60,17 @@ def test_the_page_shows_quality_evidence_and_what_moved(client: Client) -> None:
     drift = client.get("/incidents/inc-open").text
     assert 'class="chart full map"' in drift
     assert '<th scope="row">visibility</th>' in drift
+
+
+def test_the_page_names_the_causes_or_says_why_not(client: Client) -> None:
+    loss = client.get("/incidents/inc-closed").text
+    assert "The mean loss has risen by 0.045, as measured; of that visibility carries" in loss
+    assert '<th scope="row">visibility <span class="sub">input</span></th>' in loss
+    assert '<th scope="row">origin=EWR <span class="sub">slice</span></th>' in loss
+    assert "46.7 %" in loss
+    assert "36\u00a0% of it goes with no change of what comes in" in loss
+    assert "carrier <span" not in loss
+    drift = client.get("/incidents/inc-open").text
+    assert "No causes can be named: the complete blocks since it began have fewer" in drift
+    report = client.get("/models/flight-delay/report?from=2013-06-25").text
+    assert "of that visibility carries" in report

@@ -225,6 +225,13 @@ def test_the_channels_that_are_shown_are_right() -> None:
     assert {channel.kind for channel in channels} == set(KINDS)
 
 
+def test_the_metric_of_the_how_to_is_right() -> None:
+    example = (ROOT / "examples" / "flights" / "holdfast.toml").read_text(encoding="utf-8")
+    (shown,) = blocks(ROOT / "docs" / "howto" / "metric-of-your-own.md", "toml")
+    text = re.sub(r"^\[gate\]\n(?:.+\n)+", shown + "\n", example, flags=re.MULTILINE)
+    assert parse_spec(text).gate.measured == "neg_costs:each"
+
+
 RUNNABLE = [
     pytest.param(block, id=f"{name(page)}-{number}")
     for page in PAGES

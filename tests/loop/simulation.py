@@ -21,7 +21,9 @@ from holdfast.gate.evidence import GateEvidence
 from holdfast.loop.state import consecutive
 from holdfast.monitoring.count import count
 from holdfast.monitoring.freeze import freeze
+from holdfast.monitoring.held import outlives
 from holdfast.monitoring.look import Look, look
+from holdfast.monitoring.loss_monitor import tolerated
 from holdfast.records import (
     Decision,
     Evidence,
@@ -103,6 +105,7 @@ class Life:
     gate: Gate = field(default_factory=lambda: Gate(metric="neg_brier_score", margin=0.02))
     release: ReleasePolicy = field(default_factory=lambda: ReleasePolicy(strategy="direct"))
     every: int = 1
+    holds: bool = True
     decisions: list[Decision] = field(default_factory=list)
     looks: list[tuple[int, Look]] = field(default_factory=list)
     retrains: list[datetime] = field(default_factory=list)
@@ -111,12 +114,15 @@ class Life:
     rolled_back: list[datetime] = field(default_factory=list)
     versions: list[Version] = field(default_factory=list)
     left_out: list[tuple[Spell, ...]] = field(default_factory=list)
+    level: float | None = None
+    incidents: list[tuple[datetime, str]] = field(default_factory=list)
 
     def live(self, days: int, history: int = 60) -> Life:
         """Trains on some days, goes live, and lives on for so many."""
         self._all = pl.concat([self.world.day(day) for day in range(history)])
         self._spells: dict[int, tuple[Spell, ...]] = {}
         self._now = START + history * DAY
+        self._opened_by: int | None = None
         self._champion = self._train()
         self._watch: Release | None = None
         self._begin(self._champion)
@@ -129,6 +135,17 @@ class Life:
             if day % self.every == 0:
                 self._look()
         return self
+
+    def loss(self, start: int, end: int) -> float:
+        """The mean measured loss of the days from ``start`` until before ``end``."""
+        days = {
+            (one.start - START) // DAY: one.loss
+            for _, seen in self.looks
+            for one in seen.quality
+            if one.loss is not None
+        }
+        found = [loss for day, loss in days.items() if start <= day < end]
+        return sum(found) / len(found)
 
     def _train(self) -> Version:
         known = self._all.filter(
@@ -154,6 +171,10 @@ class Life:
 
     def _begin(self, version: Version) -> None:
         self._champion, self._since = version, self._now
+        again = version.number == self._opened_by
+        if not self.holds or not outlives(self.level, version.reference, self.monitor, again=again):
+            self._close()
+        self._carried = self.level
         self._parts: list[pl.DataFrame] = []
         self._answered: list[pl.DataFrame] = []
         self.released.append((self._now, version.number))
@@ -169,8 +190,13 @@ class Life:
         seen = look(
             live.reference, pl.concat(self._parts), pl.concat(self._answered), self.monitor,
             task="binary", model="m", version=live.number, since=self._since, until=self._now,
-            classes=(False, True), positive=True,
+            classes=(False, True), positive=True, level=self._carried,
         )  # fmt: skip
+        if self.level is None and any(one.kind == "realised_loss" for one in seen.findings):
+            self.level, self._opened_by = tolerated(live.reference, self.monitor), live.number
+            self.incidents.append((self._now, "opened"))
+        elif seen.back or (self._carried is None and not any(f.pages for f in seen.findings)):
+            self._close()
         self._spells[len(self.released)] = seen.broken
         self.looks.append((self._day, seen))
         decision = decide(
@@ -182,6 +208,11 @@ class Life:
             self._retrain(live)
         elif decision.action == "roll_back":
             self._roll_back()
+
+    def _close(self) -> None:
+        if self.level is not None:
+            self.incidents.append((self._now, "closed"))
+        self.level = self._carried = self._opened_by = None
 
     @property
     def _day(self) -> int:

@@ -13,7 +13,15 @@ from holdfast.loop.container import replace
 from holdfast.loop.messages import trial
 from holdfast.loop.notices import addressed
 from holdfast.loop.routing import Router
-from holdfast.records import Decision, Finding, NotificationState, Release, ReleaseState, Step
+from holdfast.records import (
+    Causes,
+    Decision,
+    Finding,
+    NotificationState,
+    Release,
+    ReleaseState,
+    Step,
+)
 
 CHANNELS = """
 [[notify]]
@@ -216,3 +224,12 @@ def test_the_link_is_where_people_reach_the_dashboard(home: Any) -> None:
     assert addressed(container, channel, message).link == "http://127.0.0.1:1/models/tiny"
     container.settings = replace(container.settings, public_url="https://ml.example/")
     assert addressed(container, channel, message).link == "https://ml.example/models/tiny"
+
+
+def test_people_are_told_the_likely_causes(home: Any) -> None:
+    said = Causes(sentence="The mean loss has risen by 0.045, as measured.")
+    with home.container.store.begin() as tx:
+        loss = [_finding("realised_loss", pages=True)]
+        incidents.tell(home.container, tx, loss, _decision("alert"), said)
+    (message,) = _outbox(home)
+    assert {fact.name: fact.text for fact in message.facts}["Likely causes"] == said.sentence

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import Any
 
@@ -85,6 +86,14 @@ def test_a_fall_of_quality_is_told_once_and_retrained_once(live: Any, traffic: A
     store = live.container.store
     (incident,) = live.container.ask(store.incidents.list, "tiny", open_only=True)
     assert incident.paged
+    assert incident.causes.measured
+    assert incident.causes.rise > 0.1
+    assert incident.causes.top == (), "no input moved: what they mean did"
+    assert "of it goes with no change of what comes in" in incident.causes.sentence
+    shown = live.holdfast("incidents").stdout
+    assert f"{incident.id}: {incident.causes.sentence}" in shown
+    (listed,) = json.loads(live.holdfast("incidents", "--json").stdout)
+    assert listed["causes"]["rise"] == incident.causes.rise
     (job,) = live.container.ask(store.jobs.active, "tiny")
     assert (job.kind, job.state, job.payload["origin"]) == ("train", JobState.QUEUED, "loop")
     (decision,) = [event.body["decision"] for event in live.events("decision.made")]
@@ -136,3 +145,55 @@ def test_an_incident_is_closed_by_hand_once(live: Any, traffic: Any) -> None:
         incidents.close_by_hand(live.container, incident.id, "again")
     with pytest.raises(NotFoundError):
         incidents.close_by_hand(live.container, "inc-none", "x")
+
+
+def _held(live: Any, traffic: Any) -> Any:
+    """An incident of measured loss, and a version that tolerates that loss went live after it."""
+    traffic(live, 7, wrong=True)
+    _watch(live)
+    store, container = live.container.store, live.container
+    (incident,) = container.ask(store.incidents.list, "tiny", open_only=True)
+    v1 = container.reference(container.version("tiny", 1))
+    assert incident.level == pytest.approx(v1.loss_high + 0.02)
+    bad = msgspec.structs.replace(v1, loss=0.6, loss_low=0.59, loss_high=0.61)
+    container._references[container.version("tiny", 2).bundle] = bad
+    Releasing(container).start("tiny", version=2, actor="ana")
+    return incident
+
+
+def test_an_incident_outlives_a_version_that_tolerates_more(live: Any, traffic: Any) -> None:
+    incident = _held(live, traffic)
+    store = live.container.store
+    assert live.container.ask(store.incidents.get, incident.id).state == "open"
+    (held,) = live.events("incident.held")
+    assert "the incident stays open until the loss is back at" in held.body["sentence"]
+    assert live.events("incident.closed") == []
+
+    traffic(live, 7, wrong=True)
+    seen = Watching(live.container, Releasing(live.container)).watch("tiny")
+    assert seen.level == incident.level
+    assert not seen.back
+    decision = live.events("decision.made")[-1].body["decision"]
+    assert decision["action"] in ("alert", "retrain"), "nothing is taken back"
+    assert len(live.events("incident.opened")) == 1
+
+
+def test_it_closes_when_the_loss_is_back(live: Any, traffic: Any) -> None:
+    incident = _held(live, traffic)
+    traffic(live, 1)
+    watching_now = Watching(live.container, Releasing(live.container))
+    watching_now.watch("tiny")
+    assert live.events("incident.closed") == [], "a day may be luck"
+    traffic(live, 4)
+    watching_now.watch("tiny")
+    (closed,) = live.events("incident.closed")
+    assert closed.body["incident"]["id"] == incident.id
+    assert "the measured loss is back within" in closed.body["sentence"]
+
+
+def test_whoever_closes_it_accepts_the_loss(live: Any, traffic: Any) -> None:
+    incident = _held(live, traffic)
+    incidents.close_by_hand(live.container, incident.id, "that is how it is now")
+    traffic(live, 4)
+    seen = Watching(live.container, Releasing(live.container)).watch("tiny")
+    assert seen.level is None

@@ -42,13 +42,18 @@ def test_a_year_in_which_nothing_is_wrong(seed: int) -> None:
 
 
 def test_a_year_in_which_the_world_turns_twice() -> None:
-    """What wind means changes for good in spring, and back in autumn: each is learned, once."""
+    """What wind means changes in spring, and back in autumn. In between the world is harder, and
+    nobody accepts it: the loop goes on within its budget, and gets as good as one can be.
+    """
     turn = lambda day: 1.4 if 120 <= day < 270 else 0.0  # noqa: E731
     life = Life(World(seed=3, turn=turn), POLICY, every=3).live(365)
     _hygienic(life)
-    assert len(life.rolled_back) <= 1
+    for start, end in ((120, 270), (270, 425)):
+        assert len([at for at in life.rolled_back if start <= (at - START) // DAY < end]) <= 1
     for change in (120, 270):
         changed = START + change * DAY
         assert any(changed < at <= changed + 30 * DAY for at in life.retrains), life.retrains
-    assert len(life.retrains) <= 12
-    assert 2 <= len(life.released) - 1 <= 12
+    assert 2 <= len(life.released) - 1 <= 20
+    # What is known of the chances alone costs 0.22; a loop that went quiet stayed at 0.40.
+    assert life.loss(240, 270) <= 0.24
+    assert life.loss(395, 425) <= life.versions[0].reference.loss + life.monitor.tolerance

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
 
 from holdfast.cli.common import Context, common, model_option, parse_time, table, when, who
+
+if TYPE_CHECKING:
+    from holdfast.records import Incident
 
 
 @click.command(epilog="Example:  holdfast status --json")
@@ -89,26 +94,33 @@ def incidents(
     rows = context.container.ask(store.incidents.list, model, open_only=not everything)
     context.emit(
         rows,
-        lambda: (
-            table(
-                ["incident", "model", "version", "state", "since", "looked after by", "title"],
-                (
-                    [
-                        r.id,
-                        r.model,
-                        r.version,
-                        r.state,
-                        when(r.opened_at),
-                        r.acknowledged_by or None,
-                        r.title,
-                    ]
-                    for r in rows
-                ),
-            )
-            if rows
-            else ["nothing is wrong" if not everything else "nothing was ever wrong"]
+        lambda: _incident_lines(rows, everything=everything),
+    )
+
+
+def _incident_lines(rows: Sequence[Incident], *, everything: bool) -> Iterator[str]:
+    if not rows:
+        yield "nothing was ever wrong" if everything else "nothing is wrong"
+        return
+    yield from table(
+        ["incident", "model", "version", "state", "since", "looked after by", "title"],
+        (
+            [
+                r.id,
+                r.model,
+                r.version,
+                r.state,
+                when(r.opened_at),
+                r.acknowledged_by or None,
+                r.title,
+            ]
+            for r in rows
         ),
     )
+    for row in rows:
+        if row.causes is not None:
+            yield ""
+            yield f"{row.id}: {row.causes.sentence}"
 
 
 @click.command("live-at", epilog="Example:  holdfast live-at 2026-03-03T14:30:00Z")

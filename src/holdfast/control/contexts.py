@@ -26,6 +26,7 @@ from holdfast.control.panels import (
 from holdfast.control.report.numbers import ColumnDrift
 from holdfast.control.report.page import Both
 from holdfast.control.series import Quality
+from holdfast.control.trust import TrustLine
 from holdfast.gate.card import Card
 from holdfast.records import Decision, Finding, Incident, Job, Version
 
@@ -46,6 +47,7 @@ class ModelPage:
     Args:
         paused: whether a person has halted the loop; ``note`` says why.
         shares: version and share of the traffic, by the present route.
+        trust: how far the monitor of the live version can be believed.
         back: what a rollback would do; None when there is nothing to go back to.
         empty: the command to run next, before anything is live.
     """
@@ -66,6 +68,7 @@ class ModelPage:
     back: RollbackChoice | None
     flash: Flash | None
     quality: Quality
+    trust: tuple[TrustLine, ...]
     drift: DriftPanel
     release: ReleasePanel | None
     metric: str

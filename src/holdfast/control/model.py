@@ -20,6 +20,7 @@ from holdfast.control.panels import (
 )
 from holdfast.control.quality import current, quality
 from holdfast.control.seen import read_looks
+from holdfast.control.trust import trust
 from holdfast.control.words import seconds
 from holdfast.errors import ConflictError, HoldfastError
 from holdfast.loop.cards import card_of
@@ -65,8 +66,9 @@ def model_page(container: Container, model: str, done: str | None = None) -> Mod
         events = store.events.list(tx, model=model, limit=RECENT)
         entry = store.models.get(tx, model)
     back = rollback_choice(container, model)
+    now_seen = current(looks, lived)
     total, spark = hourly(container, model)
-    versions = _versions(container, model, spec.gate.metric, back)
+    versions = _versions(container, model, spec.gate.measured, back)
     return ModelPage(
         title=model,
         at=now,
@@ -84,9 +86,10 @@ def model_page(container: Container, model: str, done: str | None = None) -> Mod
         back=back,
         flash=None if done is None else _flash(container, model, done),
         quality=quality(looks, spec.monitor, lived, findings),
-        drift=drift(current(looks, lived), spec.monitor),
+        trust=trust(now_seen),
+        drift=drift(now_seen, spec.monitor),
         release=release_panel(status.release, spec, now) if status.release else None,
-        metric=spec.gate.metric,
+        metric=spec.gate.measured,
         versions=versions,
         incidents=incidents,
         jobs=status.jobs,

@@ -7,11 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from itertools import groupby
+from typing import Any, Literal
 
 from holdfast.control.axes import TIME_STEPS
-from holdfast.control.seen import SeenLook
+from holdfast.control.seen import SeenCorrected, SeenLook
 from holdfast.control.series import QualityPoint
 from holdfast.loop.stints import Stint
+
+Estimated = Literal["estimated", "adapted", "corrected"]
 
 
 def points(
@@ -43,10 +46,18 @@ def _of(look: SeenLook, stint: Stint, block: timedelta) -> Iterator[QualityPoint
         )
         for start, rows, one in zip(look.starts, look.rows, look.estimates, strict=False)
     }  # fmt: skip
+    for start, one in zip(look.starts, look.adapted, strict=False):
+        joined[start] = replace(
+            joined.get(start, blank), adapted=one.value, adapted_low=one.low,
+            adapted_high=one.high, adapted_reason=one.reason,
+        )  # fmt: skip
     for cohort in look.quality:
+        later = cohort.corrected or SeenCorrected()
         joined[cohort.start] = replace(
             joined.get(cohort.start, blank), rows=cohort.rows, labelled=cohort.labelled,
             realised=cohort.loss, realised_low=cohort.low, realised_high=cohort.high,
+            corrected=later.loss, corrected_low=later.low, corrected_high=later.high,
+            corrected_reason=later.reason,
         )  # fmt: skip
     for start in sorted(joined):
         begin = max(start, stint.since)
@@ -94,8 +105,10 @@ def _one(chunk: Sequence[QualityPoint]) -> QualityPoint:
     whole = replace(
         chunk[0], end=chunk[-1].end, rows=sum(point.rows for point in chunk),
         labelled=sum(point.labelled for point in chunk), reason=chunk[-1].reason,
+        corrected_reason=chunk[-1].corrected_reason, adapted_reason=chunk[-1].adapted_reason,
     )  # fmt: skip
-    return _estimated(_realised(whole, chunk), chunk)
+    whole = _corrected(_realised(whole, chunk), chunk)
+    return _estimated(_estimated(whole, chunk, "estimated"), chunk, "adapted")
 
 
 def _realised(whole: QualityPoint, chunk: Sequence[QualityPoint]) -> QualityPoint:
@@ -117,15 +130,33 @@ def _realised(whole: QualityPoint, chunk: Sequence[QualityPoint]) -> QualityPoin
     )  # fmt: skip
 
 
-def _estimated(whole: QualityPoint, chunk: Sequence[QualityPoint]) -> QualityPoint:
+def _corrected(whole: QualityPoint, chunk: Sequence[QualityPoint]) -> QualityPoint:
+    """Of a stretch with young blocks: their corrected losses, and the measured ones of the others.
+
+    Nothing when one of them can be neither: the stretch would seem to be known.
+    """
+    if all(point.corrected is None for point in chunk):
+        return replace(whole, corrected=None, corrected_low=None, corrected_high=None)
+    best = [
+        point
+        if point.corrected is not None
+        else replace(
+            point, corrected=None if point.corrected_reason else point.realised,
+            corrected_low=point.realised_low, corrected_high=point.realised_high,
+        )
+        for point in chunk
+    ]  # fmt: skip
+    if any(point.corrected is None for point in best):
+        return replace(whole, corrected=None, corrected_low=None, corrected_high=None)
+    return _estimated(whole, best, "corrected")
+
+
+def _estimated(whole: QualityPoint, chunk: Sequence[QualityPoint], name: Estimated) -> QualityPoint:
     """The mean over predictions; what is wrong with one estimate is wrong with the next."""
-    parts = [
-        (p.rows, p.estimated, p.estimated_low, p.estimated_high)
-        for p in chunk
-        if p.estimated is not None and p.estimated_low is not None and p.estimated_high is not None
-    ]
+    names = (name, f"{name}_low", f"{name}_high")
+    parts = [(p.rows, *(getattr(p, one) for one in names)) for p in chunk]
+    parts = [part for part in parts if None not in part]
     total = sum(rows for rows, *_ in parts)
-    if not total:
-        return replace(whole, estimated=None, estimated_low=None, estimated_high=None)
-    value, low, high = (sum(part[0] * part[i] for part in parts) / total for i in (1, 2, 3))
-    return replace(whole, estimated=value, estimated_low=low, estimated_high=high)
+    means = [sum(part[0] * part[i] for part in parts) / total if total else None for i in (1, 2, 3)]
+    changes: dict[str, Any] = dict(zip(names, means, strict=True))
+    return replace(whole, **changes)

@@ -60,6 +60,7 @@ def quality(
         omitted=omitted,
         realised=measured(now),
         estimated=estimated(now),
+        corrected=corrected(now),
         labels=sum(point.labelled for point in shown),
     )
     return drawn(panel, policy.block)
@@ -132,6 +133,30 @@ def measured(look: SeenLook | None) -> Reading:
         high=one.high,
         at=one.start,
         note=f"{number(one.labelled)} of {number(one.rows)} labelled{partly}",
+    )
+
+
+def corrected(look: SeenLook | None) -> Reading | None:
+    """The newest block whose missing labels could be made up for; None when all are there.
+
+    When nothing can be said of the newest block that lacks labels, the reason.
+    """
+    young = [one for one in look.quality if one.corrected is not None] if look else []
+    known = [one for one in young if one.corrected and one.corrected.loss is not None]
+    if look is None or not young:
+        return None
+    if not known:
+        reason = young[-1].corrected.reason if young[-1].corrected else ""
+        return Reading(badge=Badge("not known"), at=young[-1].start, note=reason)
+    one, later = known[-1], known[-1].corrected
+    assert later is not None
+    return Reading(
+        badge=_against(later.loss, later.low, look.tolerated),
+        value=later.loss,
+        low=later.low,
+        high=later.high,
+        at=one.start,
+        note=f"{number(one.labelled)} of {number(one.rows)} labelled so far",
     )
 
 

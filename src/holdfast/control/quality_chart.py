@@ -72,7 +72,9 @@ def quality_chart(
         *_grid(frame),
         *_bands(frame, shown),
         *_estimates(frame, points),
+        *_adapted(frame, points),
         *_realised(frame, points),
+        *_corrected(frame, points),
         *_marks(frame, marks),
     ]
     text = (
@@ -86,8 +88,10 @@ def _frame(
     points: Sequence[QualityPoint], marks: Sequence[Mark], levels: Sequence[Level],
     width: int, height: int,
 ) -> _Frame:  # fmt: skip
-    tops = [one for p in points for one in (p.realised_high, p.estimated_high) if one is not None]
-    lows = [one for p in points for one in (p.realised_low, p.estimated_low) if one is not None]
+    highs = ((p.realised_high, p.estimated_high, p.corrected_high, p.adapted) for p in points)
+    bottoms = ((p.realised_low, p.estimated_low, p.corrected_low, p.adapted) for p in points)
+    tops = [one for part in highs for one in part if one is not None]
+    lows = [one for part in bottoms for one in part if one is not None]
     both = [level for one in levels for level in (one.reference, one.tolerated)]
     held = [level for level in both if level is not None]
     high, low = max([*tops, *held], default=1.0), min([*lows, *held], default=0.0)
@@ -162,6 +166,29 @@ def _estimates(frame: _Frame, points: Sequence[QualityPoint]) -> Iterator[str]:
         yield f'<polygon class="estimated-band" points="{points_of([*upper, *lower])}"/>'
         line = [(frame.middle(p), frame.y(p.estimated or 0.0)) for p in part]
         yield f'<polyline class="estimated-line" points="{points_of(line)}"/>'
+
+
+def _adapted(frame: _Frame, points: Sequence[QualityPoint]) -> Iterator[str]:
+    for part in _lines(points, lambda point: point.adapted):
+        line = [(frame.middle(p), frame.y(p.adapted or 0.0)) for p in part]
+        if len(line) == 1:
+            x, y = line[0]
+            line = [(x - 4, y), (x + 4, y)]
+        yield f'<polyline class="adapted-line" points="{points_of(line)}"/>'
+
+
+def _corrected(frame: _Frame, points: Sequence[QualityPoint]) -> Iterator[str]:
+    """A diamond beside the measured loss, so that neither hides the other."""
+    for point in points:
+        if point.corrected is None:
+            continue
+        x, y = frame.middle(point) + 4, frame.y(point.corrected)
+        low, high = frame.y(point.corrected_low or 0.0), frame.y(point.corrected_high or 0.0)
+        yield f'<path class="corrected-bar" d="M{x:.1f} {low}V{high}"/>'
+        yield f'<path class="corrected-dot" d="M{x:.1f} {y - 4:.1f}l4 4l-4 4l-4-4z">'
+        bounds = f"{loss(point.corrected_low)} to {loss(point.corrected_high)}"
+        text = f"{when(point.start)}: {loss(point.corrected)} ({bounds}), corrected for late labels"
+        yield f"<title>{escape(text)}</title></path>"
 
 
 def _realised(frame: _Frame, points: Sequence[QualityPoint]) -> Iterator[str]:

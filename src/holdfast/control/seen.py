@@ -10,7 +10,16 @@ from datetime import datetime
 
 import msgspec
 
-from holdfast.records import Spell
+from holdfast.records import Arming, Spell
+
+
+class SeenCorrected(msgspec.Struct, frozen=True):
+    """Quality of a young block; see :class:`holdfast.monitoring.quality.Corrected`."""
+
+    loss: float | None = None
+    low: float | None = None
+    high: float | None = None
+    reason: str = ""
 
 
 class SeenCohort(msgspec.Struct, frozen=True):
@@ -22,6 +31,7 @@ class SeenCohort(msgspec.Struct, frozen=True):
     loss: float | None = None
     low: float | None = None
     high: float | None = None
+    corrected: SeenCorrected | None = None
 
 
 class SeenEstimate(msgspec.Struct, frozen=True):
@@ -32,6 +42,16 @@ class SeenEstimate(msgspec.Struct, frozen=True):
     low: float | None = None
     high: float | None = None
     reason: str = ""
+
+
+class SeenTrack(msgspec.Struct, frozen=True):
+    """Past estimates against later truth; see :class:`holdfast.monitoring.track.Track`."""
+
+    estimate: str
+    blocks: int = 0
+    held: int = 0
+    bias: float | None = None
+    error: float | None = None
 
 
 class SeenDrift(msgspec.Struct, frozen=True):
@@ -57,6 +77,9 @@ class SeenLook(msgspec.Struct, frozen=True):
         reference: mean loss on its held-out rows.
         tolerated: loss up to which nobody is woken.
         broken: when the inputs broke the contract hard.
+        arming: how the monitors did in their rehearsal.
+        adapted: estimates that follow a shift of the inputs, one a block.
+        track: how good past estimates of each kind were.
     """
 
     until: datetime
@@ -71,6 +94,9 @@ class SeenLook(msgspec.Struct, frozen=True):
     quality: list[SeenCohort] = []
     labels: int = 0
     broken: list[Spell] = []
+    arming: Arming | None = None
+    adapted: list[SeenEstimate] = []
+    track: list[SeenTrack] = []
 
 
 def read_looks(history: Iterable[bytes]) -> tuple[SeenLook, ...]:

@@ -20,6 +20,8 @@ class QualityPoint:
         realised: mean loss of the labelled, with its interval.
         estimated: mean loss estimated without labels, with its interval.
         reason: why there is no estimate.
+        corrected: mean loss of a young block, corrected for the labels that are still to come.
+        adapted: mean loss estimated without labels, following a shift of the inputs.
     """
 
     start: datetime
@@ -34,6 +36,14 @@ class QualityPoint:
     estimated_low: float | None = None
     estimated_high: float | None = None
     reason: str = ""
+    corrected: float | None = None
+    corrected_low: float | None = None
+    corrected_high: float | None = None
+    corrected_reason: str = ""
+    adapted: float | None = None
+    adapted_low: float | None = None
+    adapted_high: float | None = None
+    adapted_reason: str = ""
 
     @property
     def maturity(self) -> float:
@@ -98,5 +108,14 @@ class Quality:
     narrow: Drawing | None = None
     realised: Reading | None = None
     estimated: Reading | None = None
+    corrected: Reading | None = None
     labels: int = 0
     empty: str = ""
+
+    def drew(self, name: Literal["corrected", "adapted"]) -> bool:
+        """Whether some point has such a loss."""
+        return any(getattr(point, name) is not None for point in self.points)
+
+    def told(self, name: Literal["corrected", "adapted"]) -> bool:
+        """Whether some point has such a loss, or says why not."""
+        return self.drew(name) or any(getattr(one, f"{name}_reason") for one in self.points)

@@ -16,7 +16,7 @@ from holdfast.loop.container import Container
 from holdfast.loop.stints import stints
 from holdfast.records import Decision, Event, Finding, Incident
 
-_ACTIONS = ("route.changed", "release.started", "release.moved", "alias.moved")
+_ACTIONS = ("route.changed", "release.started", "release.moved", "alias.moved", "incident.held")
 _MOST = 300
 # What is done about an incident is often written in the pass that opened it, a moment before.
 _BEFORE = timedelta(seconds=5)

@@ -22,6 +22,7 @@ from datetime import datetime
 from holdfast.deciding.retraining import held, veto, wanted
 from holdfast.deciding.situation import Choice, Rule, Situation, State
 from holdfast.records import Decision, Finding, digest
+from holdfast.records.finding import HELD
 from holdfast.spec import Retrain
 
 __all__ = ["RULES", "State", "decide"]
@@ -103,7 +104,7 @@ def _identity(choice: Choice, state: State, model: str, version: int | None) -> 
 
 def _roll_back(situation: Situation) -> Choice | None:
     state = situation.state
-    lost = situation.of("realised_loss")
+    lost = tuple(one for one in situation.of("realised_loss") if one.subject != HELD)
     if not lost or not state.release_watching or state.previous_version is None:
         return None
     if state.pending_action == "roll_back":

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from holdfast.errors import DataError
 from holdfast.gate.evidence import GateEvidence
+from holdfast.gate.measuring import compared
 from holdfast.gate.required import required_rows
 from holdfast.gate.sentences import about, bounds, change, decimals, number, percent
 from holdfast.records import Check, Outcome
 from holdfast.spec import Gate
-from holdfast.statistics.bootstrap import Difference, paired_difference
+from holdfast.statistics.bootstrap import Difference
 
 NAME = "champion"
 
@@ -43,18 +44,7 @@ def check_champion(
     if evidence.champion_score is None:
         return None
     try:
-        difference = paired_difference(
-            policy.metric,
-            evidence.task,
-            evidence.truth,
-            evidence.score,
-            evidence.champion_score,
-            classes=evidence.classes,
-            positive=evidence.positive,
-            alpha=policy.alpha,
-            seed=seed,
-            resamples=resamples,
-        )
+        difference = compared(evidence, policy, seed=seed, resamples=resamples)
     except DataError as error:
         return _not_compared(error, evidence, policy)
     outcome = judge(difference, policy.margin)
@@ -136,7 +126,7 @@ def _sentence(
     allowed = number(policy.margin, digits)
     compared = "as" if difference.value == 0 else "than"
     said = (
-        f"{policy.metric} is {change(difference.value, digits)} {compared} version "
+        f"{policy.measured} is {change(difference.value, digits)} {compared} version "
         f"{evidence.champion} on the same {difference.n:,} rows ({percent(1 - policy.alpha)} "
         f"bounds {bounds(difference.low, difference.high, digits)})"
     )

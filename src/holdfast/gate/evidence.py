@@ -10,6 +10,7 @@ from typing import NamedTuple
 from holdfast.errors import GateError
 from holdfast.records import Breach
 from holdfast.spec import Task
+from holdfast.statistics.draws import Draws
 from holdfast.statistics.losses import Array, Label
 
 
@@ -77,6 +78,8 @@ class GateEvidence:
             version has seen in training.
         trained: training span of the candidate.
         champion_trained: training span of the champion.
+        own: the metric of the project's own, of the candidate and then of the champion; None when
+            the gate's metric is a built-in one.
 
     Raises:
         GateError: when there are no rows, or arrays are not of the same length.
@@ -104,6 +107,7 @@ class GateEvidence:
     time: Array | None = None
     trained: Span | None = None
     champion_trained: Span | None = None
+    own: Draws | None = None
 
     def __post_init__(self) -> None:
         if not len(self.truth):

@@ -6,11 +6,11 @@ from statistics import NormalDist
 
 from holdfast.errors import DataError, GateError
 from holdfast.gate.evidence import GateEvidence
+from holdfast.gate.measuring import measured
 from holdfast.gate.required import required_rows
 from holdfast.gate.sentences import about, decimals, number, percent
 from holdfast.records import Check, Metric, Outcome
 from holdfast.spec import Gate
-from holdfast.statistics.bootstrap import interval
 
 NAME = "metric.min"
 
@@ -38,28 +38,20 @@ def check_floor(evidence: GateEvidence, policy: Gate, *, seed: int, resamples: i
         GateError: when labels are missing.
     """
     try:
-        measured = interval(
-            policy.metric,
-            evidence.task,
-            evidence.truth,
-            evidence.score,
-            classes=evidence.classes,
-            positive=evidence.positive,
-            seed=seed,
-            resamples=resamples,
-            level=1 - 2 * policy.alpha,
-        )
+        found = measured(evidence, policy, seed=seed, resamples=resamples)
     except DataError as error:
         return _not_measured(error, evidence, policy)
-    return _judged(measured, policy)
+    return _judged(found, policy, evidence)
 
 
-def _judged(measured: Metric, policy: Gate) -> Check:
-    digits = decimals(max(measured.high - measured.low, 1e-4))
+def _judged(found: Metric, policy: Gate, evidence: GateEvidence) -> Check:
+    digits = decimals(max(found.high - found.low, 1e-4))
+    each = evidence.own is not None and evidence.own.span > 0
+    total = f", {found.value * found.n:,.6g} in all" if each else ""
     said = (
-        f"{policy.metric} is {number(measured.value, digits)} on {measured.n:,} rows "
-        f"({percent(1 - policy.alpha)} bounds {number(measured.low, digits)} "
-        f"to {number(measured.high, digits)})"
+        f"{policy.measured} is {number(found.value, digits)} on {found.n:,} rows{total} "
+        f"({percent(1 - policy.alpha)} bounds {number(found.low, digits)} "
+        f"to {number(found.high, digits)})"
     )
     outcome: Outcome = "pass"
     required = None
@@ -67,29 +59,29 @@ def _judged(measured: Metric, policy: Gate) -> Check:
         said += "; no floor is set"
     else:
         said += f"; at least {number(policy.min, digits)} is required"
-        if measured.value < policy.min:
+        if found.value < policy.min:
             outcome = "fail"
-        elif measured.low < policy.min:
+        elif found.low < policy.min:
             outcome = "inconclusive"
-            required = _required(measured, policy)
+            required = _required(found, policy)
             said += f", and the lower bound is below that: {about(required)}"
     return Check(
         name=NAME,
         outcome=outcome,
         sentence=said,
-        value=measured.value,
-        low=measured.low,
-        high=measured.high,
+        value=found.value,
+        low=found.low,
+        high=found.high,
         threshold=policy.min,
         required=required,
     )
 
 
-def _required(measured: Metric, policy: Gate) -> int | None:
+def _required(found: Metric, policy: Gate) -> int | None:
     assert policy.min is not None
     z = NormalDist().inv_cdf(1 - policy.alpha)
-    se = (measured.value - measured.low) / z
-    return required_rows(measured.n, measured.value - policy.min, se, policy.alpha)
+    se = (found.value - found.low) / z
+    return required_rows(found.n, found.value - policy.min, se, policy.alpha)
 
 
 def _not_measured(error: DataError, evidence: GateEvidence, policy: Gate) -> Check:
@@ -101,7 +93,7 @@ def _not_measured(error: DataError, evidence: GateEvidence, policy: Gate) -> Che
         return Check(
             name=NAME,
             outcome="inconclusive",
-            sentence=f"{policy.metric} cannot be measured on {evidence.rows:,} rows: "
+            sentence=f"{policy.measured} cannot be measured on {evidence.rows:,} rows: "
             f"{error.message}",
             threshold=policy.min,
         )

@@ -69,7 +69,7 @@ def check_project(container: Container) -> CheckReport:
         DataError: when the data cannot be read or hard-breaks the champion's contract.
     """
     spec = container.project_spec()
-    check_metric(spec.gate.metric, spec.model.task)
+    check_metric(spec.watched, spec.model.task)
     for name in spec.monitor.metrics:
         check_metric(name, spec.model.task, "[monitor] metrics")
     if spec.gate.max_size is not None:
@@ -80,8 +80,8 @@ def check_project(container: Container) -> CheckReport:
     with tempfile.TemporaryDirectory(prefix="holdfast-check-") as name:
         user_code = container.user_code(spec, Path(name) / "check.log", {})
         if sources.is_callable(spec.data.source):
-            # Importing the project takes seconds, so one process sees to both callables.
-            user_code = dataclasses.replace(user_code, also=(spec.model.train,))
+            # Importing the project takes seconds, so one process sees to all callables.
+            user_code = dataclasses.replace(user_code, also=(*user_code.also, spec.model.train))
         else:
             user_code.find(spec.model.train)
         frame = sources.read(spec.data, spec.root, user_code)

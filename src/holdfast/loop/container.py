@@ -195,6 +195,7 @@ class Container:
             label=spec.data.label,
             task=spec.model.task,
             env={**self.settings.environment(), **environment},
+            also=(spec.gate.metric,) if spec.gate.own else (),
             kept=kept,
         )
 

@@ -15,6 +15,7 @@ from holdfast.bundle.predictor import Outputs, open_bundle
 from holdfast.bundle.redaction import Redaction, policy_of
 from holdfast.errors import HoldfastError
 from holdfast.loop.container import Container
+from holdfast.loop.own_metric import own_metric
 from holdfast.loop.recorded import recorded_columns
 from holdfast.monitoring.freeze import freeze, loss_scale
 from holdfast.records import (
@@ -29,6 +30,7 @@ from holdfast.records import (
 )  # fmt: skip
 from holdfast.registry.build import build_bundle
 from holdfast.spec import Spec
+from holdfast.statistics.draws import interval_of
 from holdfast.statistics.losses import bounded_loss
 from holdfast.training.code import code_version
 from holdfast.training.evaluate import evaluate, metrics_of
@@ -180,15 +182,20 @@ class Fitting:
         signature = predictor.manifest.signature
         columns = from_polars(rows.test, signature)
         score = predictor.predict(columns, count(columns)).score
-        return evaluate(
+        own = own_metric(
+            self._container, spec, rows.test, [score], signature, self._folder / "score.log", seed=0
+        )
+        names = metrics_of(spec.model.task, spec.watched)
+        usual = evaluate(
             spec.model.task,
             rows.test[spec.data.label].to_numpy(),
             score,
-            metrics_of(spec.model.task, spec.gate.metric),
+            names,
             seed=0,
             classes=signature.classes,
             positive=signature.classes[signature.positive] if signature.classes else 1,
         )
+        return usual if own is None else (interval_of(own), *usual)
 
     def _run(self, rows: Rows, run_id: str, metrics: tuple[Metric, ...]) -> Run:
         return Run(

@@ -20,6 +20,7 @@ from holdfast.loop.behaving import BehaviourRun
 from holdfast.loop.cards import keep_card
 from holdfast.loop.container import Container, replace
 from holdfast.loop.examining import alone, imports, latency
+from holdfast.loop.own_metric import own_metric
 from holdfast.loop.pipeline import breaches_of
 from holdfast.loop.warming import JUDGING, warm
 from holdfast.records import Job, Signature, Verdict, Version, digest
@@ -123,6 +124,12 @@ def _evidence(
     train, test = split.train, split.test
     signature = candidate.manifest.signature
     binary = spec.model.task == "binary"
+    score = _score(candidate, test)
+    against = None
+    if champion is not None:
+        against = _aligned(_open(container, champion), test, signature)
+    scores = [score] if against is None else [score, against]
+    log = container.settings.home / "gate" / f"{version.model}-{version.number}.log"
     breaches = breaches_of(container, version.model, pl.concat([train, test]))
     accepted = _accepted(container, version)
     return GateEvidence(
@@ -130,11 +137,10 @@ def _evidence(
         version=version.number,
         task=spec.model.task,
         truth=test[spec.data.label].to_numpy(),
-        score=_score(candidate, test),
+        score=score,
         champion=None if champion is None else champion.number,
-        champion_score=(
-            None if champion is None else _aligned(_open(container, champion), test, signature)
-        ),
+        champion_score=against,
+        own=own_metric(container, spec, test, scores, signature, log, seed=version.number),
         classes=signature.classes,
         positive=signature.classes[signature.positive] if binary else 1,
         scale=container.reference(version).scale,

@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import Connection
 
 from holdfast.errors import ConflictError
 from holdfast.loop.container import Container, replace
 from holdfast.loop.notices import incident_over, incident_taken, incident_told, troubles_of
+from holdfast.monitoring.held import outlives
 from holdfast.ports.ids import new_id
-from holdfast.records import Decision, Finding, Incident
+from holdfast.records import Causes, Decision, Finding, Incident, Reference
 
 
 def tell(
-    container: Container, tx: Connection, findings: Sequence[Finding], decision: Decision
+    container: Container,
+    tx: Connection,
+    findings: Sequence[Finding],
+    decision: Decision,
+    causes: Causes | None = None,
+    level: float | None = None,
 ) -> Incident | None:
-    """Opens the model's incident, or adds to the open one; None when there is nothing to tell."""
+    """Opens the model's incident, or adds to the open one; None when there is nothing to tell.
+
+    Args:
+        container: the wiring.
+        tx: the transaction.
+        findings: of this look.
+        decision: what was decided.
+        causes: what carries the loss.
+        level: the loss that is tolerated of the version, for an incident of measured loss.
+    """
     store = container.store
     news = [finding for finding in findings if finding.pages]
     open_now = store.incidents.list(tx, decision.model, open_only=True)
@@ -39,6 +55,8 @@ def tell(
     told = replace(
         incident,
         troubles=troubles,
+        causes=causes or incident.causes,
+        level=incident.level if incident.level is not None else _level(findings, level),
         paged=incident.paged or bool(news),
         findings=_joined(incident.findings, [finding.id for finding in findings]),
         decisions=_joined(
@@ -58,6 +76,38 @@ def close_open(container: Container, tx: Connection, model: str, why: str) -> No
     """Closes what is open of a model, because it was cured."""
     for incident in container.store.incidents.list(tx, model, open_only=True):
         _close(container, tx, incident, why, "holdfast")
+
+
+def went_live(container: Container, tx: Connection, model: str, number: int, why: str) -> None:
+    """Closes what is open of a model, unless the version that went live would tolerate more."""
+    policy = container.spec(model).monitor
+    for incident in container.store.incidents.list(tx, model, open_only=True):
+        again = incident.version == number
+        if incident.level is None or not outlives(
+            incident.level, _reference(container, model, number), policy, again=again
+        ):
+            _close(container, tx, incident, why, "holdfast")
+            continue
+        sentence = f"{why}; the incident stays open until the loss is back at {incident.level:.3f}"
+        _event(container, tx, "incident.held", incident, sentence)
+
+
+def held_level(container: Container, tx: Connection, model: str, since: datetime) -> float | None:
+    """The level that an open incident, which began before the live version, holds it to."""
+    for incident in container.store.incidents.list(tx, model, open_only=True):
+        if incident.level is not None and incident.opened_at <= since:
+            return incident.level
+    return None
+
+
+def _reference(container: Container, model: str, number: int) -> Reference:
+    return container.reference(container.version(model, number))
+
+
+def _level(findings: Sequence[Finding], level: float | None) -> float | None:
+    """Only an incident of measured loss has one."""
+    measured = any(one.kind == "realised_loss" and one.pages for one in findings)
+    return level if measured else None
 
 
 def close_by_hand(container: Container, incident_id: str, why: str) -> Incident:

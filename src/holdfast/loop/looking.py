@@ -39,6 +39,7 @@ def look_at(
     since: datetime,
     until: datetime,
     kept: Kept | None = None,
+    level: float | None = None,
 ) -> Look:
     """One look at the live version.
 
@@ -49,6 +50,7 @@ def look_at(
         since: when it went live.
         until: prediction time up to which everything is in the log.
         kept: what is kept of the look before this one.
+        level: the loss that an open incident holds it to.
     """
     signature = read_manifest(version.bundle_path).signature
     length = whole_hours(spec.monitor.block)
@@ -72,6 +74,7 @@ def look_at(
         arming=_arming(reference, spec.monitor, kept),
         rows=_rows(container, version, reference, spec.monitor, since, until, known),
         adapted=known,
+        level=level,
     )
 
 
@@ -177,7 +180,7 @@ def look_json(
         "version": version.number,
         "since": since,
         "reference": reference.loss,
-        "tolerated": tolerated(reference, policy),
+        "tolerated": min(tolerated(reference, policy), seen.level or 1.0),
     }
     return _encoded(content)
 
@@ -197,7 +200,7 @@ def _outcomes(
 
 
 def _metrics(spec: Spec) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((spec.gate.metric, *spec.monitor.metrics)))
+    return tuple(dict.fromkeys((spec.watched, *spec.monitor.metrics)))
 
 
 def _positive(spec: Spec, signature: Signature) -> bool | int | str:

@@ -69,6 +69,8 @@ def incident_opened(
     facts.append(
         _fact("How sure", " ".join(map(_how_sure, _paging_first(findings)[:3])) or _UNSURE)
     )
+    if incident.causes is not None:
+        facts.append(_fact("Likely causes", incident.causes.sentence))
     facts.append(_fact("What the loop did", DONE.get(decision.action, "Nothing yet.")))
     return _about(
         incident,

@@ -10,7 +10,7 @@ from holdfast.errors import ConflictError, NotFoundError
 from holdfast.loop.aliases import settle
 from holdfast.loop.container import Container, replace
 from holdfast.loop.evidence import gather
-from holdfast.loop.incidents import close_open
+from holdfast.loop.incidents import went_live
 from holdfast.loop.routing import MOVING, Router, latest_release, moved, quoted, said, started
 from holdfast.ports.ids import new_id
 from holdfast.records import Arm, Evidence, Release, ReleaseState, Route, Transition
@@ -201,7 +201,8 @@ class Releasing:
             live = release.version if release.state == ReleaseState.WATCHED else release.previous
             reason = f"version {live} went live"
             self._router.end_all(tx, release.model, "holdfast", reason, keep=release.id)
-            close_open(self._container, tx, release.model, reason)
+            if live is not None:
+                went_live(self._container, tx, release.model, live, reason)
         wanted = route_for(release, new, old)
         # Until the new version is live a rollback leads behind the old one: that stays loaded too.
         resident = wanted.resident

@@ -227,7 +227,7 @@ def _undelivered(container: Container, tx: Connection, model: str) -> tuple[Noti
 def versions_of(container: Container, model: str) -> list[VersionRow]:
     """Every version of a model, newest first."""
     store = container.store
-    metric = container.spec(model).gate.metric
+    metric = container.spec(model).gate.measured
     versions = container.ask(store.versions.list, model, 10_000)
     with store.read() as tx:
         route = store.routes.current(tx, model)

@@ -16,7 +16,9 @@ from holdfast.loop.releasing import Releasing
 from holdfast.loop.state import state_of
 from holdfast.loop.stints import Stint, stints
 from holdfast.loop.triggers import Plans, plans_of
+from holdfast.monitoring.causes import causes_of
 from holdfast.monitoring.look import Look
+from holdfast.monitoring.loss_monitor import tolerated
 from holdfast.records import Decision, Finding, Job, Route, Version
 from holdfast.spec import Spec
 
@@ -57,12 +59,13 @@ class Watching:
             return None
         lived = stints(container.ask(self._store.routes.history, model, 10_000))
         since = lived[-1].since
+        with self._store.read() as tx:
+            level = incidents.held_level(container, tx, model, since)
         seen = None
         if until is not None:
-            seen = look_at(
-                container, spec, version, since, until, self._kept(model, version, since)
-            )
-        if not self._act(spec, version, since, seen, route, plans):
+            kept = self._kept(model, version, since)
+            seen = look_at(container, spec, version, since, until, kept, level)
+        if not self._act(spec, version, since, seen, route, plans, level):
             return None
         self._seen[model] = new
         if until is not None and len(lived) > 1:
@@ -111,6 +114,7 @@ class Watching:
         seen: Look | None,
         route: Route,
         plans: Plans,
+        level: float | None,
     ) -> bool:
         """Writes findings and decision and queues what was decided, all in one transaction.
 
@@ -138,9 +142,16 @@ class Watching:
                 if decision.action == "retrain":
                     self._queue(tx, decision, now)
             if fresh or news:
-                incidents.tell(self._container, tx, findings, decision)
+                explained = None if seen is None else seen.attribution
+                causes = causes_of(findings, explained, spec.monitor.minimum)
+                own = tolerated(self._container.reference(version), spec.monitor)
+                incidents.tell(self._container, tx, findings, decision, causes, own)
             if decision.action == "nothing" and not any(one.pages for one in findings):
-                incidents.close_open(self._container, tx, model, "nothing is found any more")
+                if level is None:
+                    incidents.close_open(self._container, tx, model, "nothing is found any more")
+                elif seen is not None and seen.back:
+                    why = f"the measured loss is back within {level:.3f}, as before"
+                    incidents.close_open(self._container, tx, model, why)
         if fresh and decision.action == "roll_back":
             self._releasing.rollback(model, actor="holdfast", reason=decision.reason)
         return True

@@ -25,6 +25,7 @@ from holdfast.monitoring.drifted import drifted
 from holdfast.monitoring.estimate import Estimate, estimate_counts
 from holdfast.monitoring.estimate_monitor import monitor_estimate
 from holdfast.monitoring.findings import day, finding_id
+from holdfast.monitoring.held import Held, hold
 from holdfast.monitoring.joint import tables_of
 from holdfast.monitoring.joint_drift import joint_drift
 from holdfast.monitoring.late import correct
@@ -34,6 +35,7 @@ from holdfast.monitoring.quality import ClassLabel, Cohort, labelled, quality
 from holdfast.monitoring.times import align, whole_hours, with_times
 from holdfast.monitoring.track import Track, tracks
 from holdfast.records import Arming, Finding, FindingKind, Reference, Spell
+from holdfast.records.finding import HELD
 from holdfast.spec import Monitor, Task
 
 _SILENT = 2  # blocks without predictions, beyond the longest gap there has been
@@ -62,6 +64,8 @@ class Look:
         track: how good the estimates of both kinds were, where labels came.
         joint: pairs of inputs that go together otherwise than before, the strongest first.
         attribution: which inputs and slices carry the change of the loss.
+        level: what the open incident holds the loss to; None when there is nothing to hold.
+        back: whether the loss is measured to be back within it.
     """
 
     until: datetime
@@ -79,6 +83,8 @@ class Look:
     track: tuple[Track, ...] = ()
     joint: tuple[Drift, ...] = ()
     attribution: Attribution | None = None
+    level: float | None = None
+    back: bool = False
 
 
 def look(
@@ -99,6 +105,7 @@ def look(
     arming: Arming | None = None,
     rows: pl.DataFrame | None = None,
     adapted: Mapping[datetime, Estimate] = {},
+    level: float | None = None,
 ) -> Look:
     """Looks at one version of a model in production.
 
@@ -121,6 +128,7 @@ def look(
         rows: a sample of the rows of some blocks, for adapted estimates: ``at``, the features, and
             ``prediction`` as the summaries count it.
         adapted: such estimates of past blocks, by their start; they are kept as they were.
+        level: the loss that an incident which began with another version holds this one to.
 
     Raises:
         DataError: when labels or scores are of the wrong type.
@@ -140,27 +148,23 @@ def look(
     told, sure = sound(estimates, seen.starts, broken), whole(known, broken)
     losses = _losses(sure, told, seen, reference, policy, arming, before, whose)
     delayed = watch_delays(outcomes, known, policy, **whose, **about)
-    alarms = [one for one in (*(loss.open for loss in losses), delayed) if one is not None]
+    held = _held(sure, level, losses[0].open, reference, policy, whose)
+    alarms = [one for one in (*(loss.open for loss in losses), held.finding, delayed) if one]
     cohorts = quality(outcomes, known, since=since, until=until, metrics=metrics, **about)
     found = _found(alarms, (*moved, *joint), seen, parts, reference, policy, model, version)
     follow = adapt_blocks(reference, seen, rows, adapted, task)
     return Look(
-        until=since + len(seen.starts) * length,
-        starts=seen.starts,
-        rows=tuple(seen.rows.tolist()),
-        findings=found,
-        drift=moved,
-        joint=joint,
+        until=since + len(seen.starts) * length, starts=seen.starts, rows=tuple(seen.rows.tolist()),
+        findings=found, drift=moved, joint=joint,
         attribution=_explained(reference, seen, parts, found, policy.minimum),
         estimates=estimates,
         quality=correct(cohorts, outcomes, known, until=until, **about),
         labels=known.height,
         passed=_passed((*moved, *joint), seen, losses, before, model, version),
-        broken=broken,
-        arming=arming,
-        adapted=follow,
+        broken=broken, arming=arming, adapted=follow,
         track=tracks(seen.starts, cohorts, calibrated=estimates, adapted=follow),
-    )
+        level=level, back=held.back,
+    )  # fmt: skip
 
 
 def _moved(
@@ -210,6 +214,20 @@ def _losses(
     return measured, estimated
 
 
+def _held(
+    known: pl.DataFrame,
+    level: float | None,
+    lost: Finding | None,
+    reference: Reference,
+    policy: Monitor,
+    whose: dict[str, Any],
+) -> Held:
+    """How the loss stands to the level that was carried over; nothing is said of it twice."""
+    if level is None or lost is not None:
+        return Held(None, back=False)
+    return hold(known, level, reference, policy, **whose)
+
+
 def _armed(arming: Arming | None, monitor: FindingKind) -> dict[str, Any]:
     """How a monitor is set after its rehearsal."""
     one = None if arming is None else arming.of(monitor)
@@ -240,8 +258,15 @@ def _explained(
 ) -> Attribution | None:
     """Why the loss has changed since the first of the findings began."""
     since = min((align(one.since, seen.length) for one in found), default=None)
-    measured = next((one.value for one in found if one.kind == "realised_loss"), None)
-    change = None if measured is None else measured - reference.loss
+    change = next(
+        (
+            one.value - one.reference
+            for one in found
+            if one.kind == "realised_loss" and one.subject != HELD
+            and one.value is not None and one.reference is not None
+        ),
+        None,
+    )  # fmt: skip
     return attribute(reference, seen, parts, since=since, measured=change, minimum=minimum)
 
 

@@ -7,7 +7,7 @@ from holdfast.records.dataset import Breach, ColumnContract, Contract, DataFile,
 from holdfast.records.decision import Action, Decision
 from holdfast.records.event import Event
 from holdfast.records.finding import Finding, FindingKind
-from holdfast.records.incident import Incident
+from holdfast.records.incident import Cause, Causes, Incident
 from holdfast.records.job import Job, JobState
 from holdfast.records.notification import (
     Fact,
@@ -40,11 +40,11 @@ from holdfast.records.verdict import Check, Outcome, Verdict
 from holdfast.records.version import Version
 
 __all__ = [
-    "Action", "Arm", "Armed", "Arming", "Artefact", "Bins", "Breach", "BundleManifest", "Check",
-    "CodeVersion", "ColumnContract", "ColumnSummary", "ColumnType", "Contract", "DataFile",
-    "DatasetVersion", "Decision", "Event", "Evidence", "Fact", "Field", "Finding",
-    "FindingKind", "HeldOutDay", "History", "Incident", "Job", "JobState", "Joint", "Label",
-    "Metric", "Notification", "NotificationEvent", "NotificationState", "Outcome",
+    "Action", "Arm", "Armed", "Arming", "Artefact", "Bins", "Breach", "BundleManifest",
+    "Cause", "Causes", "Check", "CodeVersion", "ColumnContract", "ColumnSummary", "ColumnType",
+    "Contract", "DataFile", "DatasetVersion", "Decision", "Event", "Evidence", "Fact", "Field",
+    "Finding", "FindingKind", "HeldOutDay", "History", "Incident", "Job", "JobState", "Joint",
+    "Label", "Metric", "Notification", "NotificationEvent", "NotificationState", "Outcome",
     "PredictionBatch", "Record", "RecordPolicy", "Reference", "Release", "ReleaseState", "Role",
     "Route", "Run", "Sample", "ServerReport", "Severity", "Signature", "Space", "Spell", "Step",
     "Summary", "Thirds", "Transition", "Verdict", "Version", "View", "digest", "joined",

@@ -17,6 +17,11 @@ FindingKind = Literal[
 ]
 
 
+HELD = "tolerated before"
+"""Subject of a measured loss above what was tolerated when the incident began, by a version that
+went live since and keeps its own promise."""
+
+
 class Finding(Record, frozen=True, kw_only=True):
     """One thing established about one version in production.
 

@@ -16,6 +16,7 @@ from holdfast.errors import SpecError
 from holdfast.spec.amount import parse_amount
 from holdfast.spec.channels import channel_faults
 from holdfast.spec.freeze import parse_window
+from holdfast.spec.own_metric import metric_faults
 from holdfast.spec.schedule import check_schedule, zone_of
 from holdfast.spec.types import Section, Spec
 from holdfast.spec.units import parse_duration, parse_size
@@ -169,6 +170,7 @@ def _check_meaning(spec: Spec, file: Path) -> None:
         *_source_faults(spec),
         *_slice_faults(spec),
         *_fairness_faults(spec),
+        *metric_faults(spec),
         *_policy_faults(spec),
         *_recording_faults(spec),
         *channel_faults(spec.notify),

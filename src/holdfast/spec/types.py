@@ -21,6 +21,13 @@ FairnessMeasure = Literal[
 ]
 Trigger = Literal["drift", "new_data", "code", "schedule", "webhook"]
 
+USUAL_METRIC: dict[Task, str] = {
+    "binary": "roc_auc",
+    "multiclass": "accuracy",
+    "regression": "neg_mean_absolute_error",
+}
+"""What is measured where nothing else is asked for."""
+
 Fraction = Annotated[float, Meta(gt=0, lt=1)]
 NonNegative = Annotated[float, Meta(ge=0)]
 Target = Annotated[str, Meta(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
@@ -103,7 +110,13 @@ class Fairness(Section, frozen=True, kw_only=True):
 class Gate(Section, frozen=True, kw_only=True):
     """``[gate]``: what a version must show before it may be released."""
 
-    metric: Annotated[str, about("scikit-learn's scorer name; greater is better")]
+    metric: Annotated[
+        str, about("scikit-learn's scorer name, greater is better; or module:callable of your own")
+    ]
+    better: Annotated[
+        Literal["higher", "lower"] | None,
+        about("must be said of a metric of your own; lower turns its sign, as neg_ says"),
+    ] = None
     min: Annotated[float | None, about("floor of the metric; none by default")] = None
     margin: Annotated[
         NonNegative, about("non-inferiority margin against the champion, in units of the metric")
@@ -138,6 +151,16 @@ class Gate(Section, frozen=True, kw_only=True):
     ] = None
     max_size: Annotated[str | None, about("largest bundle, such as 200MiB")] = None
     behaviour: Annotated[str | None, about("folder of behavioural pytest checks")] = None
+
+    @property
+    def own(self) -> bool:
+        """Whether the metric is a callable of the project."""
+        return ":" in self.metric
+
+    @property
+    def measured(self) -> str:
+        """The metric's name where greater is better: ``neg_costs:each`` when lower was."""
+        return f"neg_{self.metric}" if self.better == "lower" else self.metric
 
 
 class Release(Section, frozen=True, kw_only=True):
@@ -313,3 +336,11 @@ class Spec(Section, frozen=True, kw_only=True):
     record: Recording = msgspec.field(default_factory=Recording)
     notify: tuple[Notify, ...] = ()
     root: Path = Path()
+
+    @property
+    def watched(self) -> str:
+        """The metric of the answers to real traffic: the gate's, unless it is the project's own.
+
+        That would need the project's code where none may run.
+        """
+        return USUAL_METRIC[self.model.task] if self.gate.own else self.gate.metric

@@ -148,7 +148,7 @@ def intervals(
         with _leaving_out(leave_out):
             value = one(np.ones(n))
             reach = _reach(name, task, truth, score, classes, positive, alpha)
-            low, high, _ = _bounds(value, drawn[:, place], alpha, reach)
+            low, high, _ = bounds(value, drawn[:, place], alpha, reach)
             high = min(high, 0.0 if name.startswith("neg_") else 1.0)
             measured.append(Metric(name=name, value=value, low=low, high=high, level=level, n=n))
     return tuple(measured)
@@ -209,7 +209,7 @@ def paired_difference(
     a, b = (ready(np.ones(n)) for ready in pair)
     drawn = resample(pair, n, seed=seed, resamples=resamples)
     reach = _reach(name, task, truth, score_a, classes, positive, alpha)
-    low, high, se = _bounds(a - b, drawn[:, 0] - drawn[:, 1], alpha, reach)
+    low, high, se = bounds(a - b, drawn[:, 0] - drawn[:, 1], alpha, reach)
     exact = None
     if name in EXACT:
         exact = _discordant(task, truth, score_a, score_b, classes, positive)
@@ -250,13 +250,23 @@ def resample(metrics: Sequence[Weighted], n: int, *, seed: int, resamples: int) 
     return result
 
 
-def _bounds(value: float, drawn: Floats, alpha: float, reach: float) -> tuple[float, float, float]:
-    """Lower and upper bound, each at ``alpha``, and the standard error; see the module."""
+def bounds(value: float, drawn: Floats, alpha: float, reach: float) -> tuple[float, float, float]:
+    """Lower and upper bound, each at ``alpha``, and the standard error; see the module.
+
+    Args:
+        value: of all rows.
+        drawn: (resamples,) of the draws, NaN where there is no value.
+        alpha: error rate of each bound.
+        reach: least half-width of the bounds.
+
+    Raises:
+        DataError: ``statistics.too_few_rows`` when most draws have no value.
+    """
     known = drawn[np.isfinite(drawn)]
     if known.size < max(2, _FEWEST * drawn.size):
         raise DataError(
             "statistics.too_few_rows",
-            "most resamples of the rows hold one class only",
+            "most resamples of the rows have no value, as where they hold one class only",
             "Take rows from a longer time.",
         )
     se = float(known.std(ddof=1))

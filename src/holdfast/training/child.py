@@ -12,20 +12,24 @@ import resource
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 
 from holdfast.errors import UserCodeError
 from holdfast.training import estimator as estimators
 from holdfast.training.boundary import find_callable, guarded
 from holdfast.training.protocol import (
+    DRAWS,
     ESTIMATOR,
     FAILURE,
     REQUEST,
     RESULT,
     ROWS,
+    SCORES,
     Failure,
     Request,
     Result,
@@ -170,13 +174,39 @@ def _train(request: Request) -> Result:
     )
 
 
+def _score(request: Request) -> Result:
+    from holdfast.training.scoring import Known, score
+
+    function = find_callable(request.target, Path(request.root))
+    rows = _whole_labels(pl.read_parquet(request.frame), request)
+    with np.load(Path(request.out) / SCORES) as saved:
+        scores = tuple(saved[name] for name in saved.files)
+    known = Known(
+        rows, rows[request.label].to_numpy(), scores, request.task, request.classes,
+        request.positive, _frame_of(request),
+    )  # fmt: skip
+    started = time.monotonic()
+    draws = score(request.target, function, known, seed=request.seed, resamples=request.resamples)
+    np.savez(Path(request.out) / DRAWS, values=draws.values, drawn=draws.drawn, span=draws.span)
+    return Result(seconds=time.monotonic() - started, peak_memory=_peak_memory())
+
+
+def _frame_of(request: Request) -> Callable[[pl.DataFrame], Any]:
+    return pl.DataFrame.to_pandas if request.frame_kind == "pandas" else pl.DataFrame.clone
+
+
+def _whole_labels(rows: pl.DataFrame, request: Request) -> pl.DataFrame:
+    """Classes that a gap has made floats, as the integers they are."""
+    label = rows.get_column(request.label)
+    if request.task != "regression" and label.dtype.is_float():
+        return rows.with_columns(label.cast(pl.Int64))
+    return rows
+
+
 def _training_frames(request: Request) -> tuple[Any, Any]:
     """The frame to train on (features and label), and a few rows of features to predict."""
     names = [*request.features, request.label]
-    rows = pl.read_parquet(request.frame, columns=names).select(names)
-    label = rows.get_column(request.label)
-    if request.task != "regression" and label.dtype.is_float():
-        rows = rows.with_columns(label.cast(pl.Int64))
+    rows = _whole_labels(pl.read_parquet(request.frame, columns=names).select(names), request)
     # Like every row that will be asked for, the trial rows come without the label.
     trial = rows.select(request.features).head(estimators.TRIAL_ROWS)
     if request.frame_kind == "polars":
@@ -202,7 +232,7 @@ def _peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts KiB
 
 
-_ACTIONS = {"find": _find, "load": _load, "train": _train}
+_ACTIONS = {"find": _find, "load": _load, "train": _train, "score": _score}
 
 
 if __name__ == "__main__":

@@ -15,9 +15,9 @@ from holdfast.records.base import Record
 from holdfast.spec import Task
 
 REQUEST, RESULT, FAILURE = "request.json", "result.json", "failure.json"
-ROWS, ESTIMATOR = "rows.parquet", "estimator.pkl"
+ROWS, ESTIMATOR, SCORES, DRAWS = "rows.parquet", "estimator.pkl", "scores.npz", "draws.npz"
 
-Action = Literal["find", "load", "train"]
+Action = Literal["find", "load", "train", "score"]
 Kind = Literal["sklearn", "xgboost", "lightgbm", "other"]
 
 
@@ -26,12 +26,16 @@ class Request(Record, frozen=True, kw_only=True):
 
     Args:
         target: ``module:callable``.
-        frame: Parquet file of the training rows; empty when loading.
+        frame: Parquet file of the training rows, or of those to score; empty when loading.
         out: folder for the results.
         parent: process id of the caller; the child ends when it does.
         also: further callables that must be there; they are not called.
         log: file that output goes to from now on; empty leaves it where it goes.
         env: set in the environment before the callable is found.
+        classes: class labels of the scores.
+        positive: the positive class, for binary.
+        seed: of the draws of the rows that are scored.
+        resamples: how many draws.
     """
 
     action: Action
@@ -47,6 +51,10 @@ class Request(Record, frozen=True, kw_only=True):
     also: tuple[str, ...] = ()
     log: str = ""
     env: dict[str, str] = {}
+    classes: tuple[bool | int | str, ...] = ()
+    positive: bool | int | str = True
+    seed: int = 0
+    resamples: int = 500
 
 
 class Result(Record, frozen=True, kw_only=True):

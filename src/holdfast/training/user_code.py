@@ -7,23 +7,29 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+import numpy as np
 import polars as pl
 
 from holdfast.errors import UserCodeError
 from holdfast.spec import Task, format_duration
+from holdfast.statistics.draws import Draws
+from holdfast.statistics.losses import Floats, Label
 from holdfast.training.kept import Kept
 from holdfast.training.protocol import (
+    DRAWS,
     ESTIMATOR,
     FAILURE,
     REQUEST,
     RESULT,
     ROWS,
+    SCORES,
     Action,
     Failure,
     Request,
@@ -111,6 +117,45 @@ class LocalUserCode:
         with tempfile.TemporaryDirectory(prefix="holdfast-") as name:
             request = self._request("train", target, out.resolve(), frame.resolve())
             self._run(request, Path(name))
+
+    def score(
+        self,
+        target: str,
+        rows: pl.DataFrame,
+        scores: Sequence[Floats],
+        *,
+        classes: Sequence[Label] = (),
+        positive: Label = True,
+        seed: int,
+        resamples: int = 500,
+    ) -> Draws:
+        """Asks a metric of the project's own about the answers of one or more models.
+
+        Args:
+            target: ``module:callable``; see :mod:`holdfast.training.scoring` for how it is called.
+            rows: the held-out rows, with their labels.
+            scores: of each model: binary (n,) probability of ``positive``; multiclass (n, k);
+                regression (n,) values.
+            classes: class labels of the scores.
+            positive: the positive class, for binary.
+            seed: same seed, same draws.
+            resamples: how often the rows are drawn.
+
+        Raises:
+            UserCodeError: with the user's traceback; ``user.bad_metric`` when what it returned is
+                no metric.
+        """
+        with tempfile.TemporaryDirectory(prefix="holdfast-") as name:
+            folder = Path(name)
+            rows.write_parquet(folder / ROWS, compression="lz4")
+            np.savez(folder / SCORES, *scores)
+            request = self._request("score", target, folder, folder / ROWS)
+            asked = {"classes": tuple(classes), "positive": positive}
+            request = msgspec.structs.replace(request, **asked, seed=seed, resamples=resamples)
+            self._run(request, folder)
+            with np.load(folder / DRAWS) as saved:
+                values, span = tuple(saved["values"].tolist()), float(saved["span"])
+                return Draws(target, rows.height, values, saved["drawn"], span)
 
     def _request(
         self, action: Action, target: str, out: Path, frame: Path | None = None

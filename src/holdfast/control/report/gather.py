@@ -8,13 +8,14 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from holdfast.control.points import merged, points
-from holdfast.control.quality import levels_of
+from holdfast.control.quality import current, levels_of
 from holdfast.control.report.columns import column_drift, column_shares
 from holdfast.control.report.hindsight import hindsight
 from holdfast.control.report.numbers import ColumnShares, Lived, Report, SliceQuality, Traffic
 from holdfast.control.report.slices import slice_quality
 from holdfast.control.report.unknown import unknown
 from holdfast.control.seen import read_looks
+from holdfast.control.trust import trust
 from holdfast.errors import HoldfastError, UsageError
 from holdfast.loop.container import Container
 from holdfast.loop.stints import Stint, stints
@@ -84,6 +85,7 @@ def report_of(
         incidents=incidents, releases=releases,
         decisions=tuple(one for one in decided if one.action != "nothing"),
         quiet=sum(one.action == "nothing" for one in decided),
+        trust=trust(current(looks, within)),
         unknown=(*unknown(within, looks, shown, recorded, end), *trouble, *more),
     )  # fmt: skip
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from holdfast.control.series import Level, QualityPoint
+from holdfast.control.trust import TrustLine
 from holdfast.records import Decision, Finding, Incident, Release, Spell
 
 
@@ -173,6 +174,7 @@ class Report:
         spells: times in which inputs broke the contract hard.
         findings: of the window, and those behind its incidents; newest first.
         quiet: decisions of the window that nothing was to be done; they are not listed.
+        trust: how far the monitor of the version that was live last can be believed.
         unknown: one sentence for each thing that cannot be said.
     """
 
@@ -201,6 +203,7 @@ class Report:
     releases: tuple[Release, ...]
     decisions: tuple[Decision, ...]
     quiet: int
+    trust: tuple[TrustLine, ...]
     unknown: tuple[str, ...]
 
     @property

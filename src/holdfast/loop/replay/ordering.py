@@ -178,7 +178,7 @@ def gather(replay: Replay) -> Result:
     series = pl.concat([pl.read_parquet(one / SERIES, memory_map=False) for one in replay.courses])
     spec = replay.spec
     result = Result(
-        model=spec.model.name, task=spec.model.task, metric_name=spec.gate.metric,
+        model=spec.model.name, task=spec.model.task, metric_name=spec.watched,
         start=replay.start, begin=replay.begin, end=replay.end, rows=replay.rows,
         first_rows=replay.first_rows, courses=tuple(outcomes), notes=replay.notes,
     )  # fmt: skip

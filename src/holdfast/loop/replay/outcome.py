@@ -88,7 +88,7 @@ class Answers:
         length = whole_hours(self._base.monitor.block)
         return quality(
             pl.concat(self._all), self.known, since=self._start, until=self._course.end,
-            length=length, task=self._spec.model.task, metrics=(self._base.gate.metric,),
+            length=length, task=self._spec.model.task, metrics=(self._base.watched,),
             classes=self.classes, positive=self._spec.model.positive,
         )  # fmt: skip
 
@@ -116,7 +116,7 @@ class Answers:
         scores = known["score"].to_list() if spec.model.task == "multiclass" else known["score"]
         try:
             return metric(
-                self._base.gate.metric, spec.model.task, known["label"].to_numpy(),
+                self._base.watched, spec.model.task, known["label"].to_numpy(),
                 np.asarray(scores), classes=self.classes, positive=spec.model.positive,
             )  # fmt: skip
         except DataError:

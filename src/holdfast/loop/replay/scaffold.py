@@ -10,12 +10,7 @@ import polars as pl
 
 from holdfast.loop.replay.history import KNOWN, History, positive_of, task_of
 from holdfast.spec import FILE_NAME, Task
-
-_METRICS = {
-    "binary": "roc_auc",
-    "multiclass": "accuracy",
-    "regression": "neg_mean_absolute_error",
-}
+from holdfast.spec.types import USUAL_METRIC
 
 
 def scaffold(history: History, folder: Path, begin_days: int, task: Task | None = None) -> Path:
@@ -54,7 +49,7 @@ def _spec(history: History, task: Task | None, begin_days: int) -> str:
     elif data.label_delay:
         lines.append(f'label_delay = "{int(data.label_delay.total_seconds())}s"')
     lines.append(f"features = {_text(list(data.features))}")
-    lines += ["", "[gate]", f"metric = {_text(_METRICS[task])}"]
+    lines += ["", "[gate]", f"metric = {_text(USUAL_METRIC[task])}"]
     if task == "regression":
         lines.append(f"margin = {_margin(history):.6g}  # 1 % of how far labels commonly lie apart")
     lines += ["", "[retrain]", 'on = ["drift", "schedule"]', 'schedule = "0 3 * * 1"']
