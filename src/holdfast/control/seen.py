@@ -39,13 +39,19 @@ class SeenDrift(msgspec.Struct, frozen=True):
 
     column: str
     measure: str
-    floor: float
+    floor: float | list[float]  # one for all blocks in looks of before
     rows: list[int] = []
     effect: list[float | None] = []
     low: list[float | None] = []
     high: list[float | None] = []
     harm: list[float | None] = []
     declared: list[bool] = []
+
+    @property
+    def floors(self) -> list[float]:
+        """What the lower bound must exceed, block by block."""
+        one = self.floor
+        return one if isinstance(one, list) else [one] * len(self.effect)
 
 
 class SeenLook(msgspec.Struct, frozen=True):

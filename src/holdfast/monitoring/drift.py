@@ -2,8 +2,9 @@
 
 Two things must agree before a block of a column is declared. The *evidence*: an e-detector over
 blocks has crossed its threshold among all columns together (e-BH). And the *effect*: the lower
-bound of the distance exceeds :data:`MINIMUM_EFFECT` and what is usual between days. Real traffic
-has seasons, so "exactly as the held-out rows" is never true, and evidence against it proves little.
+bound of the distance exceeds :data:`MINIMUM_EFFECT` and what days reach by themselves. Real traffic
+has weather and seasons, so "exactly as the held-out rows" is never true, and evidence against it
+proves little.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from holdfast.monitoring.cells import ordered
 from holdfast.monitoring.merge import Blocks, counts_of
+from holdfast.monitoring.spans import SPANS, Measured, strongest, trailing
 from holdfast.monitoring.usual import beyond_usual
 from holdfast.records import Bins, Reference
 from holdfast.statistics.eprocess import e_bh, log_cusum, multinomial_log_e
@@ -30,21 +32,26 @@ from holdfast.statistics.histogram import (
     total_variation,
 )
 
-MINIMUM_EFFECT = 0.1
+MINIMUM_EFFECT = 0.05
+VIEW_EFFECT = 0.1
+"""Of views of texts and embeddings: what was learned from the held-out rows fits these best."""
 GROUPS = 16
+FEW = 4  # groups that a small shift of a number shows best in
 MOST_ALPHA = 0.05
 MONTH = 30 * 86_400.0
+DAY = 86_400.0
 JOINT_SHARE = 0.2  # of the false declarations, for pairs of columns
 _GAP = 2  # blocks that may pass unproven within one run of drift
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 Column = tuple[Bins, Floats, NDArray[np.int64]]
+Tables = tuple[Floats, Floats]
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One column over N blocks; NaN where a block has not enough rows.
+    """One column over N blocks; NaN where there are not enough rows.
 
     Args:
         column: which.
@@ -52,10 +59,12 @@ class Drift:
             ``dependence`` (two columns together), in [0, 1].
         rows: (N,) rows counted.
         effect: (N,) distance from the reference; ``low`` and ``high`` its one-sided 95 % bounds.
-        floor: what ``low`` must exceed: the minimum effect, or what days reach by themselves.
+        floor: (N,) what ``low`` must exceed: the minimum effect, or what days reach by themselves.
+        span: (N,) blocks that the effect is measured over, this one being the last: one, or more
+            where that has not enough rows or shows less.
         log_m: (N,) log of the e-detector.
         harm: (N,) change of the mean loss that is expected from the change of this column alone,
-            Σ_b (q_b − p_b)·L_b, with L_b the reference's mean loss in cell b.
+            Σ_b (q_b − p_b)·L_b, with L_b the reference's mean loss in cell b, over the same blocks.
         declared: (N,) both evidence and effect.
     """
 
@@ -65,14 +74,15 @@ class Drift:
     effect: Floats
     low: Floats
     high: Floats
-    floor: float
+    floor: Floats
+    span: NDArray[np.int64]
     log_m: Floats
     harm: Floats
     declared: Flags
 
     @property
     def enough(self) -> Flags:
-        """(N,) whether the block had enough rows to say anything."""
+        """(N,) whether there were enough rows to say anything."""
         return ~np.isnan(self.effect)
 
 
@@ -89,53 +99,59 @@ def drift(
     Args:
         reference: the held-out rows.
         blocks: consecutive blocks of one version, without slices.
-        minimum: fewest rows of a block; for numbers, those that are not null.
-        pages_per_month: false declarations that are tolerated, over all columns, before the
-            demand on the effect.
-        minimum_effect: smallest distance worth a word, in [0, 1]. 0.1 is a shift of about 0.18
-            standard deviations, or one row in ten in another category.
+        minimum: fewest rows of an effect, which may be those of seven blocks; for numbers, rows
+            that are not null.
+        pages_per_month: false declarations that are tolerated, over all columns.
+        minimum_effect: smallest distance worth a word, in [0, 1]. 0.05 is a shift of about 0.09
+            standard deviations, or one row in twenty in another category.
     """
     known = counts_of(reference.summaries[0])
     columns = [
         (bins, np.asarray(known[bins.column], dtype=np.float64), blocks.counts[bins.column])
         for bins in reference.bins
     ]
-    enough = [_present(bins, counts) >= minimum for bins, _, counts in columns]
-    log_ms = [
-        log_cusum(np.where(there, log_e, 0.0))
-        for there, log_e in zip(enough, _log_es(columns), strict=True)
-    ]
+    coarse = [_grouped(*column) for column in columns]
+    log_ms = [log_cusum(log_e) for log_e in _log_es(columns, coarse)]
     share = 1.0 if reference.joint is None else 1.0 - JOINT_SHARE
     alpha = share * alpha_of(pages_per_month, blocks.length)
     proven = declared_together(log_ms, alpha)
-    every = zip(columns, enough, log_ms, proven, _distances(columns), strict=True)
-    result = []
-    for (bins, before, counts), there, log_m, sure, distance in every:
-        usual = reference.usual.get(bins.column, 0.0)
-        floor = max(minimum_effect, float(beyond_usual(usual, alpha, len(columns))))
-        low = np.where(there, distance.low(), np.nan)
-        losses = np.asarray(reference.bin_loss.get(bins.column, np.zeros(bins.cells)))
-        harm = (shares(counts) - shares(before)) @ losses
-        result.append(
-            Drift(
-                column=bins.column,
-                measure="rank_wasserstein" if bins.kind == "numeric" else "total_variation",
-                rows=counts.sum(axis=1),
-                effect=np.where(there, distance.value, np.nan),
-                low=low,
-                high=np.where(there, distance.high(), np.nan),
-                floor=floor,
-                log_m=log_m,
-                harm=np.where(there, harm, np.nan),
-                declared=sure & there & (low > floor),
-            )
+    least = [max(minimum_effect, VIEW_EFFECT if bins.view else 0.0) for bins, *_ in columns]
+    floors = np.maximum(_usual(reference, alpha, blocks.length), least)
+    far = _effects(columns, coarse, floors, minimum)
+    declared = proven & far.beyond
+    return tuple(
+        Drift(
+            column=bins.column,
+            measure="rank_wasserstein" if bins.kind == "numeric" else "total_variation",
+            rows=counts.sum(axis=1),
+            effect=far.value[i],
+            low=far.low[i],
+            high=far.high[i],
+            floor=far.floor[i],
+            span=far.span[i],
+            log_m=log_ms[i],
+            harm=_harm(reference, columns[i], far.span[i], far.value[i]),
+            declared=declared[i],
         )
-    return tuple(result)
+        for i, (bins, _, counts) in enumerate(columns)
+    )
 
 
-def _log_es(columns: Sequence[Column]) -> list[Floats]:
-    """(N,) log e-values of each column, those of equally many groups at once."""
-    tables = [_grouped(*column) for column in columns]
+def _log_es(columns: Sequence[Column], coarse: Sequence[Tables]) -> list[Floats]:
+    """(N,) log e-values of each column, those of equally many groups at once.
+
+    Of numbers the mean of two, one over few groups: what is shared out over fewer directions is
+    sooner sure of a small shift.
+    """
+    fine = _by_size(coarse)
+    numbers = [i for i, (bins, *_) in enumerate(columns) if bins.kind == "numeric"]
+    few = _by_size([_fewer(coarse[i]) for i in numbers])
+    for i, log_e in zip(numbers, few, strict=True):
+        fine[i] = np.logaddexp(fine[i], log_e) - np.log(2)
+    return fine
+
+
+def _by_size(tables: Sequence[Tables]) -> list[Floats]:
     result: list[Floats] = [np.zeros(0)] * len(tables)
     for places in _alike([before.size for before, _ in tables]):
         before, now = _stacked([tables[i] for i in places])
@@ -145,19 +161,71 @@ def _log_es(columns: Sequence[Column]) -> list[Floats]:
     return result
 
 
-def _distances(columns: Sequence[Column]) -> list[Distance]:
-    """The distances of each column, those of equally many cells at once."""
-    result: list[Distance] = [Distance(*np.zeros((3, 0)))] * len(columns)
-    measured = [_measured(*column) for column in columns]
-    kinds = [(bins.kind, before.size) for (bins, *_), (before, _) in
-             zip(columns, measured, strict=True)]  # fmt: skip
-    for places in _alike(kinds):
-        before, now = _stacked([measured[i] for i in places])
-        numeric = kinds[places[0]][0] == "numeric"
+def _fewer(tables: Tables) -> Tables:
+    """Neighbouring groups taken together; the nulls stay alone."""
+    before, now = tables
+    inner = before.size - 1
+    groups = np.append(np.arange(inner) * min(FEW, inner) // max(inner, 1), min(FEW, inner))
+    return regroup(before, groups), regroup(now, groups)
+
+
+def _usual(reference: Reference, alpha: float, length: timedelta) -> Floats:
+    """(spans, columns) what days reach by themselves, in any column and span of a block."""
+    columns = len(reference.bins)
+    each = alpha / (columns * len(SPANS))
+    days = length.total_seconds() / DAY
+    reached = [beyond_usual(reference.between, each, span * days) for span in SPANS]
+    return np.stack([one if one.size else np.zeros(columns) for one in reached])
+
+
+def _effects(
+    columns: Sequence[Column], coarse: Sequence[Tables], floors: Floats, minimum: int
+) -> Measured:
+    """How far each column is away, over the span that says most.
+
+    Of longer spans coarse groups are compared, which is much less to compute, and hardly differs.
+    """
+    kinds = [bins.kind for bins, *_ in columns]
+    found, enough = [], []
+    for span in SPANS:
+        tables = [_measured(*column) for column in columns] if span == 1 else [
+            _of_values(kind, before, trailing(now, span))
+            for kind, (before, now) in zip(kinds, coarse, strict=True)
+        ]  # fmt: skip
+        found.append(_distances(kinds, tables))
+        enough.append([now.sum(axis=-1) >= minimum for _, now in tables])
+    return strongest(found, np.asarray(enough, dtype=np.bool_), floors)
+
+
+def _of_values(kind: str, before: Floats, now: Floats) -> Tables:
+    """Numbers are compared without their nulls, whose group is the last."""
+    return (before[:-1], now[..., :-1]) if kind == "numeric" else (before, now)
+
+
+def _distances(kinds: Sequence[str], tables: Sequence[Tables]) -> Distance:
+    """(C, N) distances, those of columns of equally many cells computed at once."""
+    result = Distance(*np.zeros((3, len(tables), len(tables[0][1]) if tables else 0)))
+    sizes = [before.size for before, _ in tables]
+    for places in _alike(list(zip(kinds, sizes, strict=True))):
+        before, now = _stacked([tables[i] for i in places])
+        numeric = kinds[places[0]] == "numeric"
         found = (rank_wasserstein if numeric else total_variation)(before, now)
-        for k, i in enumerate(places):
-            result[i] = Distance(*(part[k] for part in found))
+        for whole, part in zip(result, found, strict=True):
+            whole[places] = part
     return result
+
+
+def _harm(reference: Reference, column: Column, span: NDArray[np.int64], effect: Floats) -> Floats:
+    """(N,) change of the mean loss over the span that the effect is of."""
+    bins, before, counts = column
+    losses = np.asarray(reference.bin_loss.get(bins.column, np.zeros(bins.cells)))
+    lost, rows = counts @ losses, counts.sum(axis=1)
+    harm = np.full(len(counts), np.nan)
+    for one in SPANS:
+        n = np.maximum(trailing(rows, one, axis=0), 1)
+        mean = trailing(lost, one, axis=0) / n
+        harm = np.where(span == one, mean - shares(before) @ losses, harm)
+    return np.where(np.isnan(effect), np.nan, harm)
 
 
 def _alike(keys: Sequence[Hashable]) -> list[list[int]]:
@@ -168,16 +236,10 @@ def _alike(keys: Sequence[Hashable]) -> list[list[int]]:
     return list(found.values())
 
 
-def _stacked(tables: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
+def _stacked(tables: Sequence[Tables]) -> Tables:
     """(C, 1, B) and (C, N, B)."""
     before, now = zip(*tables, strict=True)
     return np.stack(before)[:, None, :], np.stack(now)
-
-
-def _present(bins: Bins, counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(N,) rows an effect is measured on: numeric distances leave the nulls aside."""
-    kept = counts[:, :-1] if bins.kind == "numeric" else counts
-    return np.asarray(kept.sum(axis=1))
 
 
 def alpha_of(pages_per_month: float, length: timedelta) -> float:
@@ -204,7 +266,7 @@ def log_e_of(bins: Bins, reference: ArrayLike, current: ArrayLike) -> Floats:
     return multinomial_log_e(c, r, int(r.sum()))
 
 
-def _measured(bins: Bins, r: NDArray[Any], c: NDArray[Any]) -> tuple[Floats, Floats]:
+def _measured(bins: Bins, r: NDArray[Any], c: NDArray[Any]) -> Tables:
     """The counts that a distance is taken of."""
     if bins.kind == "numeric":
         order = ordered(bins)
@@ -213,7 +275,7 @@ def _measured(bins: Bins, r: NDArray[Any], c: NDArray[Any]) -> tuple[Floats, Flo
     return _grouped(bins, r, c) if bins.view else (r, c)
 
 
-def _grouped(bins: Bins, r: NDArray[Any], c: NDArray[Any]) -> tuple[Floats, Floats]:
+def _grouped(bins: Bins, r: NDArray[Any], c: NDArray[Any]) -> Tables:
     """The counts that evidence is taken of."""
     groups = groups_of(bins, r)
     return regroup(r, groups), regroup(c, groups)

@@ -13,18 +13,28 @@ from numpy.typing import ArrayLike, NDArray
 from holdfast.errors import DataError
 from holdfast.monitoring.cells import PREDICTION, Binned, as_text, column_of, index, ordered
 from holdfast.monitoring.cut import all_bins, spaces_of
-from holdfast.monitoring.drift import effect_of
+from holdfast.monitoring.drift import effect_of, groups_of
 from holdfast.monitoring.heldout import history
 from holdfast.monitoring.joint import freeze_joint
 from holdfast.monitoring.moments import grid_of, moments_of
 from holdfast.monitoring.sample import take_sample
-from holdfast.monitoring.usual import DAYS, days_apart, full_days, usual_of
+from holdfast.monitoring.usual import (
+    DAYS,
+    between_days,
+    beyond_usual,
+    days_apart,
+    following,
+    full_days,
+)
 from holdfast.monitoring.views import seen
-from holdfast.records import Bins, ColumnSummary, Reference, Summary
+from holdfast.records import Between, Bins, ColumnSummary, Reference, Summary
 from holdfast.spec import Task
+from holdfast.statistics.histogram import regroup
 
 SLICE_VALUES = 50
 SLICE_ROWS = 100
+USUAL = 0.95
+"""The share of days that ``Reference.usual`` speaks of."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Floats = NDArray[np.float64]
@@ -83,6 +93,7 @@ def freeze(
     error = _error(loss, days, spread)
     mean = float(loss.mean())
     bin_loss = {name: _cell_loss(binned[name], bins[name], loss) for name in bins}
+    between = None if days is None else _between(bins, binned, days)
     reference = Reference(
         bins=tuple(bins.values()),
         summaries=summaries,
@@ -93,9 +104,12 @@ def freeze(
         bin_loss=bin_loss,
         scale=loss_scale(outcome, binned[PREDICTION].values) if task == "regression" else 1.0,
         rows=columns.height,
-        usual={} if days is None else _usual(bins, binned, days),
+        usual=dict(zip(bins, beyond_usual(between, 1 - USUAL).tolist(), strict=False)),
+        between=between,
         loss_spread=spread,
-        joint=freeze_joint(series, bins, bin_loss, days),
+        joint=freeze_joint(
+            series, bins, bin_loss, days, follows=0.0 if between is None else between.following
+        ),
         spaces=spaces,
     )
     rows = take_sample(reference, binned, outcome, loss)
@@ -234,26 +248,29 @@ def _cell_loss(binned: Binned, bins: Bins, loss: Floats) -> tuple[float, ...]:
     return tuple(mean.tolist())
 
 
-def _usual(
+def _between(
     bins: dict[str, Bins], binned: dict[str, Binned], days: NDArray[np.int64]
-) -> dict[str, float]:
-    """How far days lie from the others by themselves, by column: what 95 % of days stay below.
+) -> Between | None:
+    """How much days differ by themselves, by column; None when they are too few.
 
     Beyond what chance makes of so few rows: that, the lower bound of a distance pays for itself.
     """
     found, day = np.unique(days, return_inverse=True)
     full = full_days(np.bincount(day))
     if not full.size:
-        return {}
+        return None
     others = days_apart(found, full)
-    result = {}
+    values, chances, coarse = [], [], []
     for name, one in bins.items():
         table = np.bincount(
             day * one.cells + binned[name].cells, minlength=found.size * one.cells
         ).reshape(found.size, one.cells)
         away = [
-            float(effect_of(one, table[rest].sum(axis=0), table[k]).low(z=0.0))
+            effect_of(one, table[rest].sum(axis=0), table[k])
             for k, rest in zip(full, others, strict=True)
         ]
-        result[name] = float(usual_of(away))
-    return result
+        values.append([float(distance.value) for distance in away])
+        chances.append([float(distance.chance) for distance in away])
+        coarse.append(regroup(table[full], groups_of(one, table.sum(axis=0))))
+    follows = following(coarse, found[full])
+    return between_days(np.transpose(values), np.transpose(chances), follows)

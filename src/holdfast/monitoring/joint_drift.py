@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from holdfast.monitoring.drift import JOINT_SHARE, Drift, alpha_of, declared_together
+from holdfast.monitoring.drift import DAY, JOINT_SHARE, Drift, alpha_of, declared_together
 from holdfast.monitoring.joint import JOINT, joint_counts, pairs
 from holdfast.monitoring.merge import Blocks
 from holdfast.monitoring.usual import beyond_usual
@@ -58,8 +58,9 @@ def joint_drift(
     alpha = JOINT_SHARE * alpha_of(pages_per_month, tables.length)
     proven = declared_together(list(log_m), alpha).T
     distance = dependence_distance(known, counts, fitted)
-    usual = np.asarray(joint.usual) if joint.usual else np.zeros(len(names))
-    floor = np.maximum(beyond_usual(usual, alpha, len(names)), minimum_effect)
+    days = tables.length.total_seconds() / DAY
+    usual = beyond_usual(joint.between, alpha / max(len(names), 1), days)
+    floor = np.maximum(usual if usual.size else np.zeros(len(names)), minimum_effect)
     low = distance.low()
     alone = _declared_alone(columns, names, len(tables.starts))
     declared = proven & enough & (low > floor) & ~alone
@@ -72,7 +73,8 @@ def joint_drift(
             effect=np.where(enough[:, i], distance.value[:, i], np.nan),
             low=np.where(enough[:, i], low[:, i], np.nan),
             high=np.where(enough[:, i], high[:, i], np.nan),
-            floor=float(floor[i]),
+            floor=np.full(len(tables.starts), floor[i]),
+            span=np.ones(len(tables.starts), dtype=np.int64),
             log_m=log_m[i],
             harm=np.full(len(tables.starts), np.nan),
             declared=declared[:, i],

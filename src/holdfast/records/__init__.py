@@ -24,6 +24,7 @@ from holdfast.records.run import CodeVersion, Metric, Run
 from holdfast.records.signature import ColumnType, Field, Signature
 from holdfast.records.spell import Spell, joined
 from holdfast.records.summary import (
+    Between,
     Bins,
     ColumnSummary,
     HeldOutDay,
@@ -40,8 +41,8 @@ from holdfast.records.verdict import Check, Outcome, Verdict
 from holdfast.records.version import Version
 
 __all__ = [
-    "Action", "Arm", "Armed", "Arming", "Artefact", "Bins", "Breach", "BundleManifest", "Check",
-    "CodeVersion", "ColumnContract", "ColumnSummary", "ColumnType", "Contract", "DataFile",
+    "Action", "Arm", "Armed", "Arming", "Artefact", "Between", "Bins", "Breach", "BundleManifest",
+    "Check", "CodeVersion", "ColumnContract", "ColumnSummary", "ColumnType", "Contract", "DataFile",
     "DatasetVersion", "Decision", "Event", "Evidence", "Fact", "Field", "Finding",
     "FindingKind", "HeldOutDay", "History", "Incident", "Job", "JobState", "Joint", "Label",
     "Metric", "Notification", "NotificationEvent", "NotificationState", "Outcome",
