@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.monitoring.usual import (
@@ -31,6 +31,7 @@ def _days(rng: np.random.Generator, days: int, rho: float, rows: int = 2000) -> 
     return np.array([np.bincount(np.searchsorted(edges, one), minlength=16) for one in values])
 
 
+@settings(deadline=None)
 @given(st.floats(0, 0.99))
 def test_a_distance_is_a_shift_and_back(distance: float) -> None:
     assert float(distance_of(shift_of(distance))) == pytest.approx(distance, abs=1e-9)

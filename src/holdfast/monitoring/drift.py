@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from holdfast.monitoring.cells import ordered
 from holdfast.monitoring.merge import Blocks, counts_of
-from holdfast.monitoring.spans import SPANS, Measured, strongest, trailing
+from holdfast.monitoring.spans import SPANS, Measured, confirmed, strongest, trailing
 from holdfast.monitoring.usual import beyond_usual
 from holdfast.records import Bins, Reference
 from holdfast.statistics.eprocess import e_bh, log_cusum, multinomial_log_e
@@ -40,6 +40,7 @@ FEW = 4  # groups that a small shift of a number shows best in
 MOST_ALPHA = 0.05
 MONTH = 30 * 86_400.0
 DAY = 86_400.0
+COMMON = 0.05  # share of blocks that are beyond what is common
 JOINT_SHARE = 0.2  # of the false declarations, for pairs of columns
 _GAP = 2  # blocks that may pass unproven within one run of drift
 
@@ -116,8 +117,8 @@ def drift(
     alpha = share * alpha_of(pages_per_month, blocks.length)
     proven = declared_together(log_ms, alpha)
     least = [max(minimum_effect, VIEW_EFFECT if bins.view else 0.0) for bins, *_ in columns]
-    floors = np.maximum(_usual(reference, alpha, blocks.length), least)
-    far = _effects(columns, coarse, floors, minimum)
+    usual = _usual(reference, alpha, blocks.length)
+    far = _effects(columns, coarse, np.asarray(least), usual, minimum)
     declared = proven & far.beyond
     return tuple(
         Drift(
@@ -170,31 +171,35 @@ def _fewer(tables: Tables) -> Tables:
 
 
 def _usual(reference: Reference, alpha: float, length: timedelta) -> Floats:
-    """(spans, columns) what days reach by themselves, in any column and span of a block."""
-    columns = len(reference.bins)
-    each = alpha / (columns * len(SPANS))
-    days = length.total_seconds() / DAY
-    reached = [beyond_usual(reference.between, each, span * days) for span in SPANS]
+    """(1 + spans, columns) what 95 % of blocks stay below, then what is rare in any column."""
+    columns, days = len(reference.bins), length.total_seconds() / DAY
+    asked = [(COMMON, 1), *((alpha / columns, span) for span in SPANS)]
+    reached = [beyond_usual(reference.between, each, span * days) for each, span in asked]
     return np.stack([one if one.size else np.zeros(columns) for one in reached])
 
 
 def _effects(
-    columns: Sequence[Column], coarse: Sequence[Tables], floors: Floats, minimum: int
+    columns: Sequence[Column], coarse: Sequence[Tables], least: Floats, usual: Floats, minimum: int
 ) -> Measured:
     """How far each column is away, over the span that says most.
+
+    A column whose days vary must show it more than once.
 
     Of longer spans coarse groups are compared, which is much less to compute, and hardly differs.
     """
     kinds = [bins.kind for bins, *_ in columns]
-    found, enough = [], []
+    found, present = [], []
     for span in SPANS:
         tables = [_measured(*column) for column in columns] if span == 1 else [
             _of_values(kind, before, trailing(now, span))
             for kind, (before, now) in zip(kinds, coarse, strict=True)
         ]  # fmt: skip
         found.append(_distances(kinds, tables))
-        enough.append([now.sum(axis=-1) >= minimum for _, now in tables])
-    return strongest(found, np.asarray(enough, dtype=np.bool_), floors)
+        present.append([now.sum(axis=-1) for _, now in tables])
+    rows = np.asarray(present)
+    common, rare = usual[0], np.maximum(usual[1:], least)
+    sure = (common <= least)[:, None] | confirmed(found[0], rows[0], common)
+    return strongest(found, rows >= minimum, rare, sure)
 
 
 def _of_values(kind: str, before: Floats, now: Floats) -> Tables:

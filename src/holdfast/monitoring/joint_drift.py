@@ -7,13 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from holdfast.monitoring.drift import DAY, JOINT_SHARE, Drift, alpha_of, declared_together
+from holdfast.monitoring.drift import COMMON, DAY, JOINT_SHARE, Drift, alpha_of, declared_together
 from holdfast.monitoring.joint import JOINT, joint_counts, pairs
 from holdfast.monitoring.merge import Blocks
+from holdfast.monitoring.spans import confirmed
 from holdfast.monitoring.usual import beyond_usual
 from holdfast.records import Reference
 from holdfast.statistics.dependence import dependence_distance, dependence_log_e, rake
 from holdfast.statistics.eprocess import log_cusum
+from holdfast.statistics.histogram import Distance
 
 MINIMUM_EFFECT = 0.05
 """About what a correlation of 0.2 does to two normal quantities that had none."""
@@ -59,11 +61,16 @@ def joint_drift(
     proven = declared_together(list(log_m), alpha).T
     distance = dependence_distance(known, counts, fitted)
     days = tables.length.total_seconds() / DAY
-    usual = beyond_usual(joint.between, alpha / max(len(names), 1), days)
-    floor = np.maximum(usual if usual.size else np.zeros(len(names)), minimum_effect)
+    common, rare = (
+        np.zeros(len(names)) if joint.between is None else beyond_usual(joint.between, share, days)
+        for share in (COMMON, alpha / max(len(names), 1))
+    )
+    floor = np.maximum(rare, minimum_effect)
     low = distance.low()
-    alone = _declared_alone(columns, names, len(tables.starts))
-    declared = proven & enough & (low > floor) & ~alone
+    alone = Distance(*(part.T for part in distance))
+    sure = (common <= minimum_effect) | confirmed(alone, rows.T, common).T
+    told = _declared_alone(columns, names, len(tables.starts))
+    declared = proven & sure & enough & (low > floor) & ~told
     kept, high = _striking(declared, log_m), distance.high()
     found = [
         Drift(

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from holdfast.statistics.histogram import Distance
 
 SPANS = (1, 3, 7)
+_CONFIRMED = (2, 3)  # of the newest blocks, so many of so many
 
 Floats = NDArray[np.float64]
 
@@ -51,16 +52,37 @@ def trailing(counts: NDArray[np.float64], span: int, axis: int = -2) -> Floats:
     return np.asarray(np.moveaxis(whole, 0, axis))
 
 
-def strongest(distances: Sequence[Distance], enough: NDArray[np.bool_], floors: Floats) -> Measured:
+def confirmed(alone: Distance, rows: NDArray[np.int64], common: Floats) -> NDArray[np.bool_]:
+    """(C, N) whether two of the last three blocks, each by itself, are beyond what is common.
+
+    One strange day is weather, however strange: tails of days are heavier than weeks can show.
+
+    Args:
+        alone: (C, N) distances of single blocks.
+        rows: (C, N) of each.
+        common: (C,) what 95 % of blocks stay below.
+    """
+    strange = (rows > 0) & (alone.value - alone.chance > common[:, None])
+    needed, among = _CONFIRMED
+    return np.asarray(trailing(strange.astype(np.float64), among, axis=-1) >= needed)
+
+
+def strongest(
+    distances: Sequence[Distance],
+    enough: NDArray[np.bool_],
+    floors: Floats,
+    sure: NDArray[np.bool_],
+) -> Measured:
     """The shortest span that lies beyond its floor; else the shortest that has enough rows.
 
     Args:
         distances: of each span, (C, N).
         enough: (spans, C, N) whether there are enough rows.
         floors: (spans, C).
+        sure: (C, N) where a span may lie beyond at all.
     """
     low = np.stack([one.low() for one in distances])
-    beyond = enough & (low > floors[:, :, None])
+    beyond = enough & (low > floors[:, :, None]) & sure
     found = beyond.any(axis=0)
     place = np.where(found, beyond.argmax(axis=0), enough.argmax(axis=0))[None]
 
