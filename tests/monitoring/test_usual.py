@@ -21,14 +21,15 @@ from holdfast.records import Between
 from holdfast.statistics.histogram import rank_wasserstein
 
 
-def _days(rng: np.random.Generator, days: int, rho: float, rows: int = 2000) -> np.ndarray:
-    """(days, 16) counts of a normal whose mean follows itself by ``rho``."""
+def _days(rng: np.random.Generator, days: int, rho: float, rows: int = 2000):
+    """(1, 16) all and (days, 16) counts of a normal whose mean follows itself by ``rho``."""
     level = rng.normal(size=days)
     for i in range(1, days):
         level[i] = rho * level[i - 1] + np.sqrt(1 - rho**2) * level[i]
     edges = np.linspace(-2, 2, 15)
     values = 0.3 * level[:, None] + rng.normal(size=(days, rows))
-    return np.array([np.bincount(np.searchsorted(edges, one), minlength=16) for one in values])
+    now = np.array([np.bincount(np.searchsorted(edges, one), minlength=16) for one in values])
+    return now.sum(axis=0)[None], now
 
 
 @settings(deadline=None)

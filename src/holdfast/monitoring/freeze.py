@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -13,11 +13,12 @@ from numpy.typing import ArrayLike, NDArray
 from holdfast.errors import DataError
 from holdfast.monitoring.cells import PREDICTION, Binned, as_text, column_of, index, ordered
 from holdfast.monitoring.cut import all_bins, spaces_of
-from holdfast.monitoring.drift import effect_of, groups_of
+from holdfast.monitoring.grouping import apart, effect_of, groups_of
 from holdfast.monitoring.heldout import history
-from holdfast.monitoring.joint import freeze_joint
+from holdfast.monitoring.joint import freeze_joint, pairs_by_hour
 from holdfast.monitoring.moments import grid_of, moments_of
 from holdfast.monitoring.sample import take_sample
+from holdfast.monitoring.season import by_hour, expected, hour_of_week
 from holdfast.monitoring.usual import (
     DAYS,
     between_days,
@@ -38,6 +39,8 @@ USUAL = 0.95
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Floats = NDArray[np.float64]
+Cells = NDArray[np.intp]
+Days = NDArray[np.int64]
 
 
 def freeze(
@@ -82,7 +85,9 @@ def freeze(
     values = seen(((one, columns[one.input]) for one in made), spaces)
     series = {one.column: column for one, column in values}
     binned = {name: index(series[name], bins[name]) for name in bins}
-    days = None if at is None else at.dt.epoch("us").to_numpy() // 86_400_000_000
+    cells = {name: one.cells for name, one in binned.items()}
+    micros = None if at is None else at.dt.epoch("us").to_numpy()
+    days = None if micros is None else micros // 86_400_000_000
     chosen = {"": np.ones(columns.height, dtype=np.bool_), **_slice_rows(columns, slices)}
     summaries = tuple(
         _summary(model, version, _first_hour(at), key, bins, binned, rows)
@@ -93,7 +98,13 @@ def freeze(
     error = _error(loss, days, spread)
     mean = float(loss.mean())
     bin_loss = {name: _cell_loss(binned[name], bins[name], loss) for name in bins}
-    between = None if days is None else _between(bins, binned, days)
+    season, tables = (None, {}) if micros is None else by_hour(made, cells, micros)
+    between = None if days is None else _between(made, cells, days, tables)
+    follows = 0.0 if between is None else between.following
+    joint = freeze_joint(series, bins, bin_loss, days, follows=follows)
+    if joint is not None and season is not None and micros is not None:
+        together = pairs_by_hour(series, joint, season, hour_of_week(micros))
+        season = msgspec.structs.replace(season, pairs=together)
     reference = Reference(
         bins=tuple(bins.values()),
         summaries=summaries,
@@ -107,9 +118,8 @@ def freeze(
         usual=dict(zip(bins, beyond_usual(between, 1 - USUAL).tolist(), strict=False)),
         between=between,
         loss_spread=spread,
-        joint=freeze_joint(
-            series, bins, bin_loss, days, follows=0.0 if between is None else between.following
-        ),
+        joint=joint,
+        season=season,
         spaces=spaces,
     )
     rows = take_sample(reference, binned, outcome, loss)
@@ -249,28 +259,35 @@ def _cell_loss(binned: Binned, bins: Bins, loss: Floats) -> tuple[float, ...]:
 
 
 def _between(
-    bins: dict[str, Bins], binned: dict[str, Binned], days: NDArray[np.int64]
+    bins: Sequence[Bins], cells: Mapping[str, Cells], days: Days, seasons: Mapping[str, Days]
 ) -> Between | None:
     """How much days differ by themselves, by column; None when they are too few.
 
     Beyond what chance makes of so few rows: that, the lower bound of a distance pays for itself.
+    Days of a column with a season are held against the same hours of other days.
     """
     found, day = np.unique(days, return_inverse=True)
     full = full_days(np.bincount(day))
     if not full.size:
         return None
     others = days_apart(found, full)
-    values, chances, coarse = [], [], []
-    for name, one in bins.items():
+    away, coarse = [], []
+    for one in bins:
+        if one.column in seasons:
+            table = seasons[one.column]
+            now, rows = table.sum(axis=1), table.sum(axis=2)
+            before = [expected(table[rest].sum(axis=0), rows[[k]]) for k, rest in
+                      zip(full, others, strict=True)]  # fmt: skip
+            away.append(apart(one, np.concatenate(before), now[full]))
+            coarse.append((expected(table.sum(axis=0), rows[full]), now[full]))
+            continue
         table = np.bincount(
-            day * one.cells + binned[name].cells, minlength=found.size * one.cells
+            day * one.cells + cells[one.column], minlength=found.size * one.cells
         ).reshape(found.size, one.cells)
-        away = [
-            effect_of(one, table[rest].sum(axis=0), table[k])
-            for k, rest in zip(full, others, strict=True)
-        ]
-        values.append([float(distance.value) for distance in away])
-        chances.append([float(distance.chance) for distance in away])
-        coarse.append(regroup(table[full], groups_of(one, table.sum(axis=0))))
+        away.append(effect_of(one, others @ table, table[full]))
+        groups = groups_of(one, table.sum(axis=0))
+        now = regroup(table, groups)
+        coarse.append((now.sum(axis=0)[None], now[full]))
     follows = following(coarse, found[full])
-    return between_days(np.transpose(values), np.transpose(chances), follows)
+    values, chances = (np.transpose([one[part] for one in away]) for part in (0, 2))
+    return between_days(values, chances, follows)

@@ -18,9 +18,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from holdfast.monitoring.cells import PREDICTION, as_numbers, text_of
+from holdfast.monitoring.season import PARTITIONS, packed
 from holdfast.monitoring.tally import HOUR, Groups, Tally, group, only_rows
 from holdfast.monitoring.usual import between_days, days_apart, full_days
-from holdfast.records import Between, Bins, Joint, Thirds
+from holdfast.records import Between, Bins, Joint, Season, Thirds
 from holdfast.statistics.dependence import dependence_distance, rake
 
 JOINT = "*joint"
@@ -98,6 +99,33 @@ def freeze_joint(
     if days is None:
         return joint
     return msgspec.structs.replace(joint, between=_between(tables, np.unique(days), follows))
+
+
+def pairs_by_hour(
+    columns: Mapping[str, pl.Series], joint: Joint, season: Season, hours: NDArray[np.intp]
+) -> dict[str, bytes]:
+    """The tables of pairs of columns that both have a season, for :class:`Season`.
+
+    Args:
+        columns: the held-out rows.
+        joint: what is known of the pairs.
+        season: of the columns.
+        hours: (n,) hour of the week of each row.
+    """
+    places = [
+        place
+        for place, pair in enumerate(pairs(joint))
+        if all(name in season.columns for name in pair)
+    ]
+    if not places:
+        return {}
+    classes = PARTITIONS[season.by]
+    groups = group(classes[hours].astype(np.int64) * HOUR, None, [""])
+    series = [columns[one.column] for one in joint.columns]
+    found = np.array(list(_tables(groups, series, joint.columns)))[:, places]
+    every = np.zeros((int(classes.max()) + 1, *found.shape[1:]), dtype=np.int64)
+    every[[key[0] // HOUR for key in groups.keys]] = found
+    return {str(place): packed(every[:, i]) for i, place in enumerate(places)}
 
 
 def _between(tables: Counts, days: Counts, follows: float) -> Between | None:

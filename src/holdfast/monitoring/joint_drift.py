@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from holdfast.monitoring.drift import COMMON, DAY, JOINT_SHARE, Drift, alpha_of, declared_together
 from holdfast.monitoring.joint import JOINT, joint_counts, pairs
 from holdfast.monitoring.merge import Blocks
+from holdfast.monitoring.season import classes_of, expected, pair_tables
 from holdfast.monitoring.spans import confirmed
 from holdfast.monitoring.usual import beyond_usual
-from holdfast.records import Reference
+from holdfast.records import Joint, Reference
 from holdfast.statistics.dependence import dependence_distance, dependence_log_e, rake
 from holdfast.statistics.eprocess import log_cusum
 from holdfast.statistics.histogram import Distance
@@ -50,7 +51,7 @@ def joint_drift(
     joint = reference.joint
     if joint is None or JOINT not in tables.counts:
         return ()
-    known, names = joint_counts(joint), pairs(joint)
+    known, names = _known(reference, joint, tables), pairs(joint)
     counts = tables.counts[JOINT].reshape(len(tables.starts), len(names), 3, 3)
     rows = counts.sum(axis=(-2, -1))
     enough = rows >= minimum
@@ -90,6 +91,19 @@ def joint_drift(
         if i in kept
     ]
     return tuple(sorted(found, key=_rank, reverse=True))
+
+
+def _known(reference: Reference, joint: Joint, tables: Blocks) -> NDArray[np.float64]:
+    """(P, 3, 3) tables to expect; (N, P, 3, 3) where pairs have a season."""
+    known = joint_counts(joint).astype(np.float64)
+    season = reference.season
+    if season is None or not season.pairs or tables.hours is None:
+        return known
+    rows = classes_of(season, tables.hours)
+    every = np.repeat(known[None], len(rows), axis=0)
+    for place, table in pair_tables(season).items():
+        every[:, place] = expected(table, rows).reshape(-1, 3, 3)
+    return every
 
 
 def _striking(declared: NDArray[np.bool_], log_m: NDArray[np.float64]) -> set[int]:

@@ -69,14 +69,15 @@ def distance_of(shift: ArrayLike) -> Floats:
     return np.asarray(2 * ndtr(np.asarray(shift, dtype=np.float64) / np.sqrt(2)) - 1)
 
 
-def following(tables: Iterable[Floats], days: NDArray[np.int64]) -> float:
+def following(tables: Iterable[tuple[Floats, Floats]], days: NDArray[np.int64]) -> float:
     """How much a day resembles the next, from 0 to 0.9, over all columns together.
 
     The lag-one correlation of the shares of the cells (as vectors), net of what sampling adds to
     their variance. It is too small in short series; corrected after Marriott and Pope (1954).
 
     Args:
-        tables: of each column (D, cells) counts, of full days only.
+        tables: of each column what is expected of full days, (1, cells) or (D, cells) counts, and
+            what there was, (D, cells).
         days: (D,) their numbers.
     """
     if days.size < 2 * DAYS:
@@ -85,10 +86,11 @@ def following(tables: Iterable[Floats], days: NDArray[np.int64]) -> float:
     if next_day.size < DAYS:
         return _UNSHOWN
     same = near = 0.0
-    for table in tables:
+    for before, table in tables:
         rows = np.maximum(table.sum(axis=1, keepdims=True), 1)
         p = table / rows
-        away = p - p.mean(axis=0)
+        away = p - before / np.maximum(before.sum(axis=1, keepdims=True), 1e-12)
+        away = away - away.mean(axis=0)
         sampling = float((p * (1 - p) / rows).sum(axis=1).mean())
         same += max(float((away**2).sum(axis=1).mean()) - sampling, 0.0)
         near += float((away[next_day] * away[next_day + 1]).sum(axis=1).mean())

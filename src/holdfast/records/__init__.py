@@ -32,6 +32,7 @@ from holdfast.records.summary import (
     Joint,
     Reference,
     Sample,
+    Season,
     Space,
     Summary,
     Thirds,
@@ -47,8 +48,8 @@ __all__ = [
     "FindingKind", "HeldOutDay", "History", "Incident", "Job", "JobState", "Joint", "Label",
     "Metric", "Notification", "NotificationEvent", "NotificationState", "Outcome",
     "PredictionBatch", "Record", "RecordPolicy", "Reference", "Release", "ReleaseState", "Role",
-    "Route", "Run", "Sample", "ServerReport", "Severity", "Signature", "Space", "Spell", "Step",
-    "Summary", "Thirds", "Transition", "Verdict", "Version", "View", "digest", "joined",
+    "Route", "Run", "Sample", "Season", "ServerReport", "Severity", "Signature", "Space", "Spell",
+    "Step", "Summary", "Thirds", "Transition", "Verdict", "Version", "View", "digest", "joined",
     "notification_id",
 ]  # fmt: skip
 

@@ -164,6 +164,23 @@ class Thirds(Record, frozen=True, kw_only=True):
     categories: tuple[str, ...] = ()
 
 
+class Season(Record, frozen=True, kw_only=True):
+    """What the held-out rows were like at which hours of the week, of the columns that differ.
+
+    Tables of whole numbers as little-endian uint32, in JSON as base64.
+
+    Args:
+        by: the classes of hours (``holdfast.monitoring.season.PARTITIONS``); empty when the rows
+            span too little to tell.
+        columns: column → (classes, groups) counts, in the groups that evidence is taken of.
+        pairs: place of a pair of such columns → (classes, 3, 3) counts.
+    """
+
+    by: str = ""
+    columns: dict[str, bytes] = {}
+    pairs: dict[str, bytes] = {}
+
+
 class Joint(Record, frozen=True, kw_only=True):
     """How the inputs go together: a 3 × 3 table for each pair of columns.
 
@@ -196,6 +213,7 @@ class Reference(Record, frozen=True, kw_only=True):
             (95 % of days are nearer), in the unit of the drift effect; empty when they are too few.
         between: how much days differ by themselves, in the order of ``bins``; None when they are
             too few.
+        season: what is to be expected at which hours; None without times.
         loss_spread: standard deviation between days of the mean loss, beyond that of sampling.
         joint: how the inputs go together; None in bundles made before this was kept.
         spaces: of each column of embeddings.
@@ -214,6 +232,7 @@ class Reference(Record, frozen=True, kw_only=True):
     rows: int = 0
     usual: dict[str, float] = {}
     between: Between | None = None
+    season: Season | None = None
     loss_spread: float = 0.0
     history: History | None = None
     sample: Sample | None = None
