@@ -26,7 +26,9 @@ def drift(look: SeenLook | None, policy: Monitor) -> DriftPanel:
     rank = {"bad": 0, "warn": 1, "good": 2, "quiet": 3}
     lines.sort(key=lambda line: line.column != "prediction")
     lines.sort(key=lambda line: (rank.get(line.verdict.tone, 4), -_against_usual(line)))
-    return DriftPanel(lines=tuple(lines), until=look.until, minimum=policy.minimum)
+    return DriftPanel(
+        lines=tuple(lines), until=look.until, minimum=policy.minimum, season=look.season
+    )
 
 
 def _against_usual(line: DriftLine) -> float:

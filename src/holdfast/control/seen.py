@@ -63,6 +63,7 @@ class SeenLook(msgspec.Struct, frozen=True):
         reference: mean loss on its held-out rows.
         tolerated: loss up to which nobody is woken.
         broken: when the inputs broke the contract hard.
+        season: what drift was held against, in words.
     """
 
     until: datetime
@@ -77,6 +78,7 @@ class SeenLook(msgspec.Struct, frozen=True):
     quality: list[SeenCohort] = []
     labels: int = 0
     broken: list[Spell] = []
+    season: str = ""
 
 
 def read_looks(history: Iterable[bytes]) -> tuple[SeenLook, ...]:

@@ -31,6 +31,7 @@ from holdfast.monitoring.late import correct
 from holdfast.monitoring.loss_monitor import Alarms, monitor_loss
 from holdfast.monitoring.merge import Blocks, blocks
 from holdfast.monitoring.quality import ClassLabel, Cohort, labelled, quality
+from holdfast.monitoring.season import in_words
 from holdfast.monitoring.times import align, whole_hours, with_times
 from holdfast.monitoring.track import Track, tracks
 from holdfast.records import Arming, Finding, FindingKind, Reference, Spell
@@ -62,6 +63,7 @@ class Look:
         track: how good the estimates of both kinds were, where labels came.
         joint: pairs of inputs that go together otherwise than before, the strongest first.
         attribution: which inputs and slices carry the change of the loss.
+        season: what drift was held against, in words.
     """
 
     until: datetime
@@ -79,6 +81,7 @@ class Look:
     track: tuple[Track, ...] = ()
     joint: tuple[Drift, ...] = ()
     attribution: Attribution | None = None
+    season: str = ""
 
 
 def look(
@@ -151,6 +154,7 @@ def look(
         findings=found,
         drift=moved,
         joint=joint,
+        season=in_words(reference.season),
         attribution=_explained(reference, seen, parts, found, policy.minimum),
         estimates=estimates,
         quality=correct(cohorts, outcomes, known, until=until, **about),

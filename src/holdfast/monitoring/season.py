@@ -136,6 +136,20 @@ def _coarser(table: Counts, by: str) -> Counts:
     return np.asarray(np.einsum("dcg,cq->dqg", table, member))
 
 
+def in_words(season: Season | None) -> str:
+    """What a window is held against.
+
+    >>> in_words(Season(by="hour of the day", columns={"load": b""}))
+    '1 column against the same hour of the day, the others against all held-out rows'
+    """
+    if season is None or not season.by:
+        return "all held-out rows: they span too little to tell hours of the week apart"
+    if not season.columns:
+        return "all held-out rows: no column differs by hour of the week"
+    many = f"{len(season.columns)} column{'s' if len(season.columns) > 1 else ''}"
+    return f"{many} against the same {season.by}, the others against all held-out rows"
+
+
 def classes_of(season: Season, hours: Counts) -> Floats:
     """(N, classes) rows, from (N, 168) rows by hour of the week."""
     classes = PARTITIONS[season.by]
