@@ -27,7 +27,7 @@ A change comes after 10 days; day 1 is its first. What is not found within {HORI
 missed. Streams in alarm on the day before the change are not judged. Labels come a day late.
 Who alarms once in 30 days is in alarm within {HORIZON} days by chance in half of the streams: \
 misses of about half are no finding. Holdfast pages only for a loss beyond its tolerance (0.02 of \
-the Brier score), and reports drift only beyond an effect of 0.1; what is smaller is missed here.
+the Brier score), and reports drift only beyond an effect of 0.05; what is smaller is missed here.
 No setting: even the strictest alarms more often than the budget. –: not measured.
 Evidently: the tests its DataDriftPreset chooses, which are checked against the preset's own report.
 river's detectors have seen two held-out weeks; on columns, any of them alarms. KSWIN (150 µs a \

@@ -333,8 +333,9 @@ def _drift(name: str, place: int, rows: list[int]) -> Drift:
     shares = name in ("carrier", "origin")
     return Drift(
         column=name, measure="total_variation" if shares else "rank_wasserstein",
-        rows=np.array(rows), effect=effect, low=effect - 0.02, high=effect + 0.02, floor=floor,
-        log_m=np.zeros(n), harm=np.where(known, 0.08 * rise - 0.001, np.nan),
+        rows=np.array(rows), effect=effect, low=effect - 0.02, high=effect + 0.02,
+        floor=np.full(n, floor), span=np.ones(n, dtype=np.int64), log_m=np.zeros(n),
+        harm=np.where(known, 0.08 * rise - 0.001, np.nan),
         declared=known & (effect - 0.02 > floor) & (name == "visibility"),
     )  # fmt: skip
 

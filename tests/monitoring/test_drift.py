@@ -83,11 +83,68 @@ def test_the_prediction_comes_first_and_carries_its_harm(world, reference, start
 
 
 def test_too_few_rows_say_nothing(world, reference, start) -> None:
-    found = drift(reference, _blocks(world(3, 150, 2, shift=3.0), reference, start, 2))
+    found = drift(reference, _blocks(world(3, 25, 7, shift=3.0), reference, start, 7))
     for one in found:
         assert not one.enough.any()
         assert np.isnan(one.low).all()
         assert not one.declared.any()
+
+
+def test_thin_traffic_is_measured_over_more_blocks(world, reference, start) -> None:
+    """110 rows a block, where 200 are needed: nothing until there are three together."""
+    found = drift(reference, _blocks(world(3, 110, 6, shift=1.0), reference, start, 6))
+    for one in found:
+        assert one.enough.tolist() == [False, True, True, True, True, True]
+        assert not (one.span[one.enough] == 1).any()
+    wind = next(one for one in found if one.column == "wind")
+    assert wind.declared[1:].all()
+    assert wind.span[2] == 3
+
+
+def test_a_small_shift_is_found_over_a_week(world, reference, start) -> None:
+    """0.17 standard deviations, 500 rows a day, in eight of ten within 14 days."""
+    soon = 0
+    for seed in range(10):
+        frame = world(300 + seed, 500, 14, shift=0.17)
+        found = {one.column: one for one in drift(reference, _blocks(frame, reference, start, 14))}
+        wind = found["wind"]
+        soon += bool(wind.declared.any())
+        assert (wind.span[wind.declared & (wind.span > 1)] > 1).all()
+    assert soon >= 8
+
+
+@pytest.mark.parametrize("rows", [500, 5000])
+def test_days_that_hang_together_keep_the_budget(start, rows: int) -> None:
+    """Eight inputs whose days move by 0.15 sd, each resembling the day before by 0.7.
+
+    One declaration a month is granted (and pairs have a fifth of it); in 12 months fewer than 20
+    runs, which a Poisson count with mean 12 exceeds in two of a hundred.
+    """
+    rng = np.random.default_rng(7)
+    runs = 0
+    for _ in range(6):
+        held, after = _following_days(rng, 28, 500), _following_days(rng, 60, rows)
+        names = [name for name in held.columns if name.startswith("x")]
+        zeros = np.zeros(held.height)
+        reference = freeze(held, zeros, zeros, task="binary", features=names, at=held["at"])
+        for one in drift(reference, _blocks(after, reference, start, 60)):
+            flags = np.flatnonzero(one.declared)
+            runs += int(np.count_nonzero(np.diff(flags, prepend=-9) > 3))
+    assert runs < 20
+
+
+def _following_days(rng, days: int, rows: int) -> pl.DataFrame:
+    level = rng.normal(size=(days, 8))
+    for i in range(1, days):
+        level[i] = 0.7 * level[i - 1] + np.sqrt(0.51) * level[i]
+    n = days * rows
+    x = np.repeat(0.15 * level, rows, axis=0) + rng.normal(size=(n, 8))
+    at = np.datetime64("2013-01-01", "us") + (np.arange(n) * (86_400_000_000 // rows)).astype(
+        "m8[us]"
+    )
+    return pl.DataFrame(
+        {"at": at, **{f"x{i}": x[:, i] for i in range(8)}, "prediction": rng.random(n)}
+    ).with_columns(pl.col("at").dt.replace_time_zone("UTC"))
 
 
 def test_weather_is_not_drift(start) -> None:

@@ -76,7 +76,11 @@ def test_days_that_differ_are_learned() -> None:
 
 def test_usual_distance_of_a_day(reference) -> None:
     assert set(reference.usual) == {b.column for b in reference.bins}
-    assert all(0 < value < 0.1 for value in reference.usual.values())
+    assert all(0 <= value < 0.1 for value in reference.usual.values())
+    assert reference.between is not None
+    assert len(reference.between.spread) == len(reference.bins)
+    assert reference.between.days == 20
+    assert reference.between.following < 0.3  # these days do not know of one another
 
 
 def test_odd_columns_do_no_harm() -> None:

@@ -94,7 +94,7 @@ def test_without_change_nothing_is_declared(start) -> None:
     for seed in range(4):
         reference = _reference(100 + seed)
         bare = msgspec.structs.replace(
-            reference, joint=msgspec.structs.replace(reference.joint, usual=())
+            reference, joint=msgspec.structs.replace(reference.joint, between=None)
         )
         frame = _world(200 + seed, 30)
         for one in _moved(bare, frame, start, 30, minimum_effect=0.0)[1]:

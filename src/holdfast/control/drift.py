@@ -20,13 +20,15 @@ def drift(look: SeenLook | None, policy: Monitor) -> DriftPanel:
             minimum=policy.minimum, empty="No complete block of predictions has been seen yet."
         )
     highs = [value for one in look.drift for value in one.high[-1:] if value is not None]
-    floors = [one.floor for one in look.drift]
+    floors = [value for one in look.drift for value in one.floors[-1:]]
     top = max([0.25, *(1.1 * value for value in highs), *(1.2 * value for value in floors)])
     lines = [_line(one, min(top, 1.0)) for one in look.drift]
     rank = {"bad": 0, "warn": 1, "good": 2, "quiet": 3}
     lines.sort(key=lambda line: line.column != "prediction")
     lines.sort(key=lambda line: (rank.get(line.verdict.tone, 4), -_against_usual(line)))
-    return DriftPanel(lines=tuple(lines), until=look.until, minimum=policy.minimum)
+    return DriftPanel(
+        lines=tuple(lines), until=look.until, minimum=policy.minimum, season=look.season
+    )
 
 
 def _against_usual(line: DriftLine) -> float:
@@ -36,6 +38,7 @@ def _against_usual(line: DriftLine) -> float:
 def _line(one: SeenDrift, top: float) -> DriftLine:
     effect, low, high = _last(one.effect), _last(one.low), _last(one.high)
     rows = one.rows[-1] if one.rows else 0
+    floor = _last(one.floors) or 0.0
     moved = bool(one.declared and one.declared[-1])
     return DriftLine(
         column=one.column,
@@ -44,13 +47,11 @@ def _line(one: SeenDrift, top: float) -> DriftLine:
         effect=effect,
         low=low,
         high=high,
-        floor=one.floor,
+        floor=floor,
         harm=_last(one.harm),
-        verdict=_verdict(effect, low, one.floor, rows, moved=moved),
-        bar=effect_bar(
-            effect, low, high, one.floor, top, moved=moved, what=f"Effect of {one.column}"
-        ),
-        trend=trend(one.effect[-60:], one.floor, top, f"Effect of {one.column} over time")
+        verdict=_verdict(effect, low, floor, rows, moved=moved),
+        bar=effect_bar(effect, low, high, floor, top, moved=moved, what=f"Effect of {one.column}"),
+        trend=trend(one.effect[-60:], floor, top, f"Effect of {one.column} over time")
         if any(value is not None for value in one.effect)
         else None,
     )

@@ -110,6 +110,7 @@ class DriftPanel:
     until: datetime | None = None
     minimum: int = 0
     empty: str = ""
+    season: str = ""
 
 
 @dataclass(frozen=True, slots=True)

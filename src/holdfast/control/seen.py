@@ -59,13 +59,19 @@ class SeenDrift(msgspec.Struct, frozen=True):
 
     column: str
     measure: str
-    floor: float
+    floor: float | list[float]  # one for all blocks in looks of before
     rows: list[int] = []
     effect: list[float | None] = []
     low: list[float | None] = []
     high: list[float | None] = []
     harm: list[float | None] = []
     declared: list[bool] = []
+
+    @property
+    def floors(self) -> list[float]:
+        """What the lower bound must exceed, block by block."""
+        one = self.floor
+        return one if isinstance(one, list) else [one] * len(self.effect)
 
 
 class SeenLook(msgspec.Struct, frozen=True):
@@ -80,6 +86,7 @@ class SeenLook(msgspec.Struct, frozen=True):
         arming: how the monitors did in their rehearsal.
         adapted: estimates that follow a shift of the inputs, one a block.
         track: how good past estimates of each kind were.
+        season: what drift was held against, in words.
     """
 
     until: datetime
@@ -97,6 +104,7 @@ class SeenLook(msgspec.Struct, frozen=True):
     arming: Arming | None = None
     adapted: list[SeenEstimate] = []
     track: list[SeenTrack] = []
+    season: str = ""
 
 
 def read_looks(history: Iterable[bytes]) -> tuple[SeenLook, ...]:

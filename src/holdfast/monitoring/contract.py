@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from holdfast.monitoring.cells import outside
-from holdfast.monitoring.drift import effect_of, run_start
+from holdfast.monitoring.drift import run_start
 from holdfast.monitoring.findings import day, finding_id
+from holdfast.monitoring.grouping import effect_of
 from holdfast.monitoring.merge import Blocks, counts_of
 from holdfast.records import Bins, Finding, Reference, Spell, joined
 

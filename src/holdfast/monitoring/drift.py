@@ -2,38 +2,36 @@
 
 Two things must agree before a block of a column is declared. The *evidence*: an e-detector over
 blocks has crossed its threshold among all columns together (e-BH). And the *effect*: the lower
-bound of the distance exceeds :data:`MINIMUM_EFFECT` and what is usual between days. Real traffic
-has seasons, so "exactly as the held-out rows" is never true, and evidence against it proves little.
+bound of the distance exceeds :data:`MINIMUM_EFFECT` and what days reach by themselves. Real traffic
+has weather and seasons, so "exactly as the held-out rows" is never true, and evidence against it
+proves little.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from holdfast.monitoring.cells import ordered
+from holdfast.monitoring.against import Held, distances, held_against, log_es
+from holdfast.monitoring.grouping import measured
 from holdfast.monitoring.merge import Blocks, counts_of
+from holdfast.monitoring.spans import SPANS, Measured, confirmed, strongest, trailing
 from holdfast.monitoring.usual import beyond_usual
 from holdfast.records import Bins, Reference
-from holdfast.statistics.eprocess import e_bh, log_cusum, multinomial_log_e
-from holdfast.statistics.histogram import (
-    Distance,
-    coarsen,
-    rank_wasserstein,
-    regroup,
-    shares,
-    total_variation,
-)
+from holdfast.statistics.eprocess import e_bh, log_cusum
+from holdfast.statistics.histogram import shares
 
-MINIMUM_EFFECT = 0.1
-GROUPS = 16
+MINIMUM_EFFECT = 0.05
+VIEW_EFFECT = 0.1
+"""Of views of texts and embeddings: what was learned from the held-out rows fits these best."""
 MOST_ALPHA = 0.05
 MONTH = 30 * 86_400.0
+DAY = 86_400.0
+COMMON = 0.05  # share of blocks that are beyond what is common
 JOINT_SHARE = 0.2  # of the false declarations, for pairs of columns
 _GAP = 2  # blocks that may pass unproven within one run of drift
 
@@ -44,7 +42,7 @@ Column = tuple[Bins, Floats, NDArray[np.int64]]
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One column over N blocks; NaN where a block has not enough rows.
+    """One column over N blocks; NaN where there are not enough rows.
 
     Args:
         column: which.
@@ -52,10 +50,12 @@ class Drift:
             ``dependence`` (two columns together), in [0, 1].
         rows: (N,) rows counted.
         effect: (N,) distance from the reference; ``low`` and ``high`` its one-sided 95 % bounds.
-        floor: what ``low`` must exceed: the minimum effect, or what days reach by themselves.
+        floor: (N,) what ``low`` must exceed: the minimum effect, or what days reach by themselves.
+        span: (N,) blocks that the effect is measured over, this one being the last: one, or more
+            where that has not enough rows or shows less.
         log_m: (N,) log of the e-detector.
         harm: (N,) change of the mean loss that is expected from the change of this column alone,
-            Σ_b (q_b − p_b)·L_b, with L_b the reference's mean loss in cell b.
+            Σ_b (q_b − p_b)·L_b, with L_b the reference's mean loss in cell b, over the same blocks.
         declared: (N,) both evidence and effect.
     """
 
@@ -65,14 +65,15 @@ class Drift:
     effect: Floats
     low: Floats
     high: Floats
-    floor: float
+    floor: Floats
+    span: NDArray[np.int64]
     log_m: Floats
     harm: Floats
     declared: Flags
 
     @property
     def enough(self) -> Flags:
-        """(N,) whether the block had enough rows to say anything."""
+        """(N,) whether there were enough rows to say anything."""
         return ~np.isnan(self.effect)
 
 
@@ -89,95 +90,86 @@ def drift(
     Args:
         reference: the held-out rows.
         blocks: consecutive blocks of one version, without slices.
-        minimum: fewest rows of a block; for numbers, those that are not null.
-        pages_per_month: false declarations that are tolerated, over all columns, before the
-            demand on the effect.
-        minimum_effect: smallest distance worth a word, in [0, 1]. 0.1 is a shift of about 0.18
-            standard deviations, or one row in ten in another category.
+        minimum: fewest rows of an effect, which may be those of seven blocks; for numbers, rows
+            that are not null.
+        pages_per_month: false declarations that are tolerated, over all columns.
+        minimum_effect: smallest distance worth a word, in [0, 1]. 0.05 is a shift of about 0.09
+            standard deviations, or one row in twenty in another category.
     """
     known = counts_of(reference.summaries[0])
     columns = [
         (bins, np.asarray(known[bins.column], dtype=np.float64), blocks.counts[bins.column])
         for bins in reference.bins
     ]
-    enough = [_present(bins, counts) >= minimum for bins, _, counts in columns]
-    log_ms = [
-        log_cusum(np.where(there, log_e, 0.0))
-        for there, log_e in zip(enough, _log_es(columns), strict=True)
-    ]
+    held = [held_against(reference, blocks, *column) for column in columns]
+    log_ms = [log_cusum(log_e) for log_e in log_es([bins.kind for bins, *_ in columns], held)]
     share = 1.0 if reference.joint is None else 1.0 - JOINT_SHARE
     alpha = share * alpha_of(pages_per_month, blocks.length)
     proven = declared_together(log_ms, alpha)
-    every = zip(columns, enough, log_ms, proven, _distances(columns), strict=True)
-    result = []
-    for (bins, before, counts), there, log_m, sure, distance in every:
-        usual = reference.usual.get(bins.column, 0.0)
-        floor = max(minimum_effect, float(beyond_usual(usual, alpha, len(columns))))
-        low = np.where(there, distance.low(), np.nan)
-        losses = np.asarray(reference.bin_loss.get(bins.column, np.zeros(bins.cells)))
-        harm = (shares(counts) - shares(before)) @ losses
-        result.append(
-            Drift(
-                column=bins.column,
-                measure="rank_wasserstein" if bins.kind == "numeric" else "total_variation",
-                rows=counts.sum(axis=1),
-                effect=np.where(there, distance.value, np.nan),
-                low=low,
-                high=np.where(there, distance.high(), np.nan),
-                floor=floor,
-                log_m=log_m,
-                harm=np.where(there, harm, np.nan),
-                declared=sure & there & (low > floor),
-            )
+    least = [max(minimum_effect, VIEW_EFFECT if bins.view else 0.0) for bins, *_ in columns]
+    usual = _usual(reference, alpha, blocks.length)
+    far = _effects(columns, held, np.asarray(least), usual, minimum)
+    declared = proven & far.beyond
+    return tuple(
+        Drift(
+            column=bins.column,
+            measure="rank_wasserstein" if bins.kind == "numeric" else "total_variation",
+            rows=counts.sum(axis=1),
+            effect=far.value[i],
+            low=far.low[i],
+            high=far.high[i],
+            floor=far.floor[i],
+            span=far.span[i],
+            log_m=log_ms[i],
+            harm=_harm(reference, columns[i], far.span[i], far.value[i]),
+            declared=declared[i],
         )
-    return tuple(result)
+        for i, (bins, _, counts) in enumerate(columns)
+    )
 
 
-def _log_es(columns: Sequence[Column]) -> list[Floats]:
-    """(N,) log e-values of each column, those of equally many groups at once."""
-    tables = [_grouped(*column) for column in columns]
-    result: list[Floats] = [np.zeros(0)] * len(tables)
-    for places in _alike([before.size for before, _ in tables]):
-        before, now = _stacked([tables[i] for i in places])
-        found = multinomial_log_e(now, before, int(before[0].sum()))
-        for i, log_e in zip(places, found, strict=True):
-            result[i] = log_e
-    return result
+def _usual(reference: Reference, alpha: float, length: timedelta) -> Floats:
+    """(1 + spans, columns) what 95 % of blocks stay below, then what is rare in any column."""
+    columns, days = len(reference.bins), length.total_seconds() / DAY
+    asked = [(COMMON, 1), *((alpha / columns, span) for span in SPANS)]
+    reached = [beyond_usual(reference.between, each, span * days) for each, span in asked]
+    return np.stack([one if one.size else np.zeros(columns) for one in reached])
 
 
-def _distances(columns: Sequence[Column]) -> list[Distance]:
-    """The distances of each column, those of equally many cells at once."""
-    result: list[Distance] = [Distance(*np.zeros((3, 0)))] * len(columns)
-    measured = [_measured(*column) for column in columns]
-    kinds = [(bins.kind, before.size) for (bins, *_), (before, _) in
-             zip(columns, measured, strict=True)]  # fmt: skip
-    for places in _alike(kinds):
-        before, now = _stacked([measured[i] for i in places])
-        numeric = kinds[places[0]][0] == "numeric"
-        found = (rank_wasserstein if numeric else total_variation)(before, now)
-        for k, i in enumerate(places):
-            result[i] = Distance(*(part[k] for part in found))
-    return result
+def _effects(
+    columns: Sequence[Column], held: Sequence[Held], least: Floats, usual: Floats, minimum: int
+) -> Measured:
+    """How far each column is away, over the span that says most.
+
+    A column whose days vary must show it more than once. Coarse groups, of longer spans and of
+    columns with a season, are much less to compute, and hardly differ.
+    """
+    kinds = [bins.kind for bins, *_ in columns]
+    found, present = [], []
+    for span in SPANS:
+        tables = [
+            measured(*column) if span == 1 and one.table is None else one.values(column[0], span)
+            for column, one in zip(columns, held, strict=True)
+        ]
+        found.append(distances(kinds, tables))
+        present.append([now.sum(axis=-1) for _, now in tables])
+    rows = np.asarray(present)
+    common, rare = usual[0], np.maximum(usual[1:], least)
+    sure = (common <= least)[:, None] | confirmed(found[0], rows[0], common)
+    return strongest(found, rows >= minimum, rare, sure)
 
 
-def _alike(keys: Sequence[Hashable]) -> list[list[int]]:
-    """Places of equal keys."""
-    found: dict[Hashable, list[int]] = {}
-    for place, key in enumerate(keys):
-        found.setdefault(key, []).append(place)
-    return list(found.values())
-
-
-def _stacked(tables: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
-    """(C, 1, B) and (C, N, B)."""
-    before, now = zip(*tables, strict=True)
-    return np.stack(before)[:, None, :], np.stack(now)
-
-
-def _present(bins: Bins, counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """(N,) rows an effect is measured on: numeric distances leave the nulls aside."""
-    kept = counts[:, :-1] if bins.kind == "numeric" else counts
-    return np.asarray(kept.sum(axis=1))
+def _harm(reference: Reference, column: Column, span: NDArray[np.int64], effect: Floats) -> Floats:
+    """(N,) change of the mean loss over the span that the effect is of."""
+    bins, before, counts = column
+    losses = np.asarray(reference.bin_loss.get(bins.column, np.zeros(bins.cells)))
+    lost, rows = counts @ losses, counts.sum(axis=1)
+    harm = np.full(len(counts), np.nan)
+    for one in SPANS:
+        n = np.maximum(trailing(rows, one, axis=0), 1)
+        mean = trailing(lost, one, axis=0) / n
+        harm = np.where(span == one, mean - shares(before) @ losses, harm)
+    return np.where(np.isnan(effect), np.nan, harm)
 
 
 def alpha_of(pages_per_month: float, length: timedelta) -> float:
@@ -190,51 +182,6 @@ def declared_together(log_ms: Sequence[Floats], alpha: float) -> Flags:
     evidence = np.asarray(log_ms)
     proven = [e_bh(block, alpha) for block in evidence.T]
     return np.asarray(proven, dtype=np.bool_).reshape(evidence.T.shape).T
-
-
-def effect_of(bins: Bins, reference: ArrayLike, current: ArrayLike) -> Distance:
-    """Distance of windows from the reference: by rank (numeric, nulls aside), or by share."""
-    r, c = _measured(bins, np.asarray(reference), np.asarray(current))
-    return rank_wasserstein(r, c) if bins.kind == "numeric" else total_variation(r, c)
-
-
-def log_e_of(bins: Bins, reference: ArrayLike, current: ArrayLike) -> Floats:
-    """Log e-value of windows against the reference, on about 16 coarse cells and the nulls."""
-    r, c = _grouped(bins, np.asarray(reference, dtype=np.float64), np.asarray(current))
-    return multinomial_log_e(c, r, int(r.sum()))
-
-
-def _measured(bins: Bins, r: NDArray[Any], c: NDArray[Any]) -> tuple[Floats, Floats]:
-    """The counts that a distance is taken of."""
-    if bins.kind == "numeric":
-        order = ordered(bins)
-        return r[order], c[..., order]
-    # Over the thousand cells of a view chance alone makes more than any drift.
-    return _grouped(bins, r, c) if bins.view else (r, c)
-
-
-def _grouped(bins: Bins, r: NDArray[Any], c: NDArray[Any]) -> tuple[Floats, Floats]:
-    """The counts that evidence is taken of."""
-    groups = groups_of(bins, r)
-    return regroup(r, groups), regroup(c, groups)
-
-
-def groups_of(bins: Bins, reference: Floats) -> NDArray[np.intp]:
-    """(cells,) about 16 coarse groups of cells, and one of the nulls."""
-    groups = np.zeros(bins.cells, dtype=np.intp)
-    if bins.kind == "numeric":
-        order = ordered(bins)
-        groups[order] = coarsen(reference[order], GROUPS)
-    else:
-        # Categories come by frequency: the first have a group each, rare and unseen share one; or
-        # as many as there are, where a view has made of its values a thousand small cells.
-        rank = np.arange(bins.cells)
-        groups = np.minimum(rank, GROUPS - 1).astype(np.intp)
-        if bins.view:
-            groups += np.where(rank >= GROUPS, rank % GROUPS, 0)
-            groups = np.unique(groups, return_inverse=True)[1]
-    groups[-1] = groups[:-1].max() + 1
-    return groups
 
 
 def run_start(flags: Flags, gap: int = _GAP) -> int | None:

@@ -59,16 +59,18 @@ def _drift_finding(
         f"The inputs {one.column} go together otherwise than in" if joint else f"{what} moved from"
     )
     unit = "rank distance" if one.measure == "rank_wasserstein" else "share of rows"
+    span = int(one.span[last])
+    over = "" if span == 1 else f" over {span} blocks"
     return Finding(
         id=finding_id(model, version, kind, one.column, begun),
         model=model, version=version, kind=kind, subject=one.column, pages=False, since=begun,
         at=seen.starts[last] + seen.length,
         sentence=(
             f"{what} the held-out rows since {day(begun)}: {unit}"
-            f" {one.effect[last]:.2f} (at least {one.low[last]:.2f}), where up to"
-            f" {one.floor:.2f} is usual."
+            f" {one.effect[last]:.2f} (at least {one.low[last]:.2f}){over}, where up"
+            f" to {one.floor[last]:.2f} is usual."
         ),
         value=float(one.effect[last]), low=float(one.low[last]), high=float(one.high[last]),
-        reference=one.floor, log_e=float(one.log_m[last]),
+        reference=float(one.floor[last]), log_e=float(one.log_m[last]),
         rows=int(one.rows[first : last + 1].sum()), harm=None if joint else float(one.harm[last]),
     )  # fmt: skip

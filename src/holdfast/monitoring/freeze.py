@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -13,21 +13,34 @@ from numpy.typing import ArrayLike, NDArray
 from holdfast.errors import DataError
 from holdfast.monitoring.cells import PREDICTION, Binned, as_text, column_of, index, ordered
 from holdfast.monitoring.cut import all_bins, spaces_of
-from holdfast.monitoring.drift import effect_of
+from holdfast.monitoring.grouping import apart, effect_of, groups_of
 from holdfast.monitoring.heldout import history
-from holdfast.monitoring.joint import freeze_joint
+from holdfast.monitoring.joint import freeze_joint, pairs_by_hour
 from holdfast.monitoring.moments import grid_of, moments_of
 from holdfast.monitoring.sample import take_sample
-from holdfast.monitoring.usual import DAYS, days_apart, full_days, usual_of
+from holdfast.monitoring.season import by_hour, expected, hour_of_week
+from holdfast.monitoring.usual import (
+    DAYS,
+    between_days,
+    beyond_usual,
+    days_apart,
+    following,
+    full_days,
+)
 from holdfast.monitoring.views import seen
-from holdfast.records import Bins, ColumnSummary, Reference, Summary
+from holdfast.records import Between, Bins, ColumnSummary, Joint, Reference, Season, Summary
 from holdfast.spec import Task
+from holdfast.statistics.histogram import regroup
 
 SLICE_VALUES = 50
 SLICE_ROWS = 100
+USUAL = 0.95
+"""The share of days that ``Reference.usual`` speaks of."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Floats = NDArray[np.float64]
+Cells = NDArray[np.intp]
+Days = NDArray[np.int64]
 
 
 def freeze(
@@ -72,17 +85,21 @@ def freeze(
     values = seen(((one, columns[one.input]) for one in made), spaces)
     series = {one.column: column for one, column in values}
     binned = {name: index(series[name], bins[name]) for name in bins}
-    days = None if at is None else at.dt.epoch("us").to_numpy() // 86_400_000_000
+    cells = {name: one.cells for name, one in binned.items()}
+    micros = None if at is None else at.dt.epoch("us").to_numpy()
+    days = None if micros is None else micros // 86_400_000_000
     chosen = {"": np.ones(columns.height, dtype=np.bool_), **_slice_rows(columns, slices)}
-    summaries = tuple(
-        _summary(model, version, _first_hour(at), key, bins, binned, rows)
-        for key, rows in chosen.items()
-    )
+    about = model, version, _first_hour(at)
+    summaries = tuple(_summary(*about, key, bins, binned, rows) for key, rows in chosen.items())
     outcome = np.asarray(truth, dtype=np.float64)
     spread = 0.0 if days is None else long_run_spread(loss, days)
-    error = _error(loss, days, spread)
-    mean = float(loss.mean())
+    mean, error = float(loss.mean()), _error(loss, days, spread)
     bin_loss = {name: _cell_loss(binned[name], bins[name], loss) for name in bins}
+    season, tables = (None, {}) if micros is None else by_hour(made, cells, micros)
+    between = None if days is None else _between(made, cells, days, tables)
+    follows = between.following if between else 0.0
+    joint = freeze_joint(series, bins, bin_loss, days, follows=follows)
+    season = _with_pairs(season, series, joint, micros)
     reference = Reference(
         bins=tuple(bins.values()),
         summaries=summaries,
@@ -93,9 +110,11 @@ def freeze(
         bin_loss=bin_loss,
         scale=loss_scale(outcome, binned[PREDICTION].values) if task == "regression" else 1.0,
         rows=columns.height,
-        usual={} if days is None else _usual(bins, binned, days),
+        usual=dict(zip(bins, beyond_usual(between, 1 - USUAL).tolist(), strict=False)),
+        between=between,
         loss_spread=spread,
-        joint=freeze_joint(series, bins, bin_loss, days),
+        joint=joint,
+        season=season,
         spaces=spaces,
     )
     rows = take_sample(reference, binned, outcome, loss)
@@ -104,6 +123,19 @@ def freeze(
         return reference
     kept = history(reference, task, binned[PREDICTION].cells, loss, days)
     return msgspec.structs.replace(reference, history=kept)
+
+
+def _with_pairs(
+    season: Season | None,
+    series: Mapping[str, pl.Series],
+    joint: Joint | None,
+    micros: NDArray[np.int64] | None,
+) -> Season | None:
+    """The season with how pairs of columns go together in each of its groups of hours."""
+    if joint is None or season is None or micros is None:
+        return season
+    together = pairs_by_hour(series, joint, season, hour_of_week(micros))
+    return msgspec.structs.replace(season, pairs=together)
 
 
 def loss_scale(truth: ArrayLike, prediction: ArrayLike | None) -> float:
@@ -234,26 +266,36 @@ def _cell_loss(binned: Binned, bins: Bins, loss: Floats) -> tuple[float, ...]:
     return tuple(mean.tolist())
 
 
-def _usual(
-    bins: dict[str, Bins], binned: dict[str, Binned], days: NDArray[np.int64]
-) -> dict[str, float]:
-    """How far days lie from the others by themselves, by column: what 95 % of days stay below.
+def _between(
+    bins: Sequence[Bins], cells: Mapping[str, Cells], days: Days, seasons: Mapping[str, Days]
+) -> Between | None:
+    """How much days differ by themselves, by column; None when they are too few.
 
     Beyond what chance makes of so few rows: that, the lower bound of a distance pays for itself.
+    Days of a column with a season are held against the same hours of other days.
     """
     found, day = np.unique(days, return_inverse=True)
     full = full_days(np.bincount(day))
     if not full.size:
-        return {}
+        return None
     others = days_apart(found, full)
-    result = {}
-    for name, one in bins.items():
+    away, coarse = [], []
+    for one in bins:
+        if one.column in seasons:
+            table = seasons[one.column]
+            now, rows = table.sum(axis=1), table.sum(axis=2)
+            before = [expected(table[rest].sum(axis=0), rows[[k]]) for k, rest in
+                      zip(full, others, strict=True)]  # fmt: skip
+            away.append(apart(one, np.concatenate(before), now[full]))
+            coarse.append((expected(table.sum(axis=0), rows[full]), now[full]))
+            continue
         table = np.bincount(
-            day * one.cells + binned[name].cells, minlength=found.size * one.cells
+            day * one.cells + cells[one.column], minlength=found.size * one.cells
         ).reshape(found.size, one.cells)
-        away = [
-            float(effect_of(one, table[rest].sum(axis=0), table[k]).low(z=0.0))
-            for k, rest in zip(full, others, strict=True)
-        ]
-        result[name] = float(usual_of(away))
-    return result
+        away.append(effect_of(one, others @ table, table[full]))
+        groups = groups_of(one, table.sum(axis=0))
+        now = regroup(table, groups)
+        coarse.append((now.sum(axis=0)[None], now[full]))
+    follows = following(coarse, found[full])
+    values, chances = (np.transpose([one[part] for one in away]) for part in (0, 2))
+    return between_days(values, chances, follows)

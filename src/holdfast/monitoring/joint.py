@@ -18,9 +18,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from holdfast.monitoring.cells import PREDICTION, as_numbers, text_of
+from holdfast.monitoring.season import PARTITIONS, packed
 from holdfast.monitoring.tally import HOUR, Groups, Tally, group, only_rows
-from holdfast.monitoring.usual import days_apart, full_days, usual_of
-from holdfast.records import Bins, Joint, Thirds
+from holdfast.monitoring.usual import between_days, days_apart, full_days
+from holdfast.records import Between, Bins, Joint, Season, Thirds
 from holdfast.statistics.dependence import dependence_distance, rake
 
 JOINT = "*joint"
@@ -71,6 +72,7 @@ def freeze_joint(
     bins: Mapping[str, Bins],
     bin_loss: Mapping[str, tuple[float, ...]],
     days: Counts | None,
+    follows: float = 0.0,
 ) -> Joint | None:
     """What the held-out rows say of the pairs of inputs; None when there is no pair.
 
@@ -80,6 +82,7 @@ def freeze_joint(
         bin_loss: mean loss in the cells of each column. Of more than 24 columns those are taken in
             which it varies most.
         days: (n,) day of each row.
+        follows: how much a day resembles the next.
     """
     features = [name for name, one in bins.items() if name != PREDICTION and not one.view]
     ranked = sorted(features, key=lambda name: -float(np.std(bin_loss[name])))[:COLUMNS]
@@ -95,17 +98,46 @@ def freeze_joint(
     joint = Joint(columns=found, counts=tuple(tables.sum(axis=0).ravel().tolist()))
     if days is None:
         return joint
-    return msgspec.structs.replace(joint, usual=_usual(tables, np.unique(days)))
+    return msgspec.structs.replace(joint, between=_between(tables, np.unique(days), follows))
 
 
-def _usual(tables: Counts, days: Counts) -> tuple[float, ...]:
-    """How far days lie from the others by themselves, by pair; empty when they are too few."""
+def pairs_by_hour(
+    columns: Mapping[str, pl.Series], joint: Joint, season: Season, hours: NDArray[np.intp]
+) -> dict[str, bytes]:
+    """The tables of pairs of columns that both have a season, for :class:`Season`.
+
+    Args:
+        columns: the held-out rows.
+        joint: what is known of the pairs.
+        season: of the columns.
+        hours: (n,) hour of the week of each row.
+    """
+    places = [
+        place
+        for place, pair in enumerate(pairs(joint))
+        if all(name in season.columns for name in pair)
+    ]
+    if not places:
+        return {}
+    classes = PARTITIONS[season.by]
+    groups = group(classes[hours].astype(np.int64) * HOUR, None, [""])
+    series = [columns[one.column] for one in joint.columns]
+    found = np.array(list(_tables(groups, series, joint.columns)))[:, places]
+    every = np.zeros((int(classes.max()) + 1, *found.shape[1:]), dtype=np.int64)
+    every[[key[0] // HOUR for key in groups.keys]] = found
+    return {str(place): packed(every[:, i]) for i, place in enumerate(places)}
+
+
+def _between(tables: Counts, days: Counts, follows: float) -> Between | None:
+    """How far days lie from the others by themselves, by pair; None when they are too few."""
     full = full_days(tables[:, 0].sum(axis=(-2, -1)))
     away = []
     for k, rest in zip(full, days_apart(days, full), strict=True):
         others, one = tables[rest].sum(axis=0), tables[k][None]
-        away.append(dependence_distance(others, one, rake(others, one)).value[0])
-    return tuple(usual_of(away).tolist()) if away else ()
+        away.append(dependence_distance(others, one, rake(others, one)))
+    if not away:
+        return None
+    return between_days([one.value[0] for one in away], [one.chance[0] for one in away], follows)
 
 
 def tally_joint(groups: Groups, columns: Mapping[str, pl.Series], joint: Joint) -> Tally:

@@ -7,13 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from holdfast.monitoring.drift import JOINT_SHARE, Drift, alpha_of, declared_together
+from holdfast.monitoring.drift import COMMON, DAY, JOINT_SHARE, Drift, alpha_of, declared_together
 from holdfast.monitoring.joint import JOINT, joint_counts, pairs
 from holdfast.monitoring.merge import Blocks
+from holdfast.monitoring.season import classes_of, expected, pair_tables
+from holdfast.monitoring.spans import confirmed
 from holdfast.monitoring.usual import beyond_usual
-from holdfast.records import Reference
+from holdfast.records import Joint, Reference
 from holdfast.statistics.dependence import dependence_distance, dependence_log_e, rake
 from holdfast.statistics.eprocess import log_cusum
+from holdfast.statistics.histogram import Distance
 
 MINIMUM_EFFECT = 0.05
 """About what a correlation of 0.2 does to two normal quantities that had none."""
@@ -48,7 +51,7 @@ def joint_drift(
     joint = reference.joint
     if joint is None or JOINT not in tables.counts:
         return ()
-    known, names = joint_counts(joint), pairs(joint)
+    known, names = _known(reference, joint, tables), pairs(joint)
     counts = tables.counts[JOINT].reshape(len(tables.starts), len(names), 3, 3)
     rows = counts.sum(axis=(-2, -1))
     enough = rows >= minimum
@@ -58,11 +61,17 @@ def joint_drift(
     alpha = JOINT_SHARE * alpha_of(pages_per_month, tables.length)
     proven = declared_together(list(log_m), alpha).T
     distance = dependence_distance(known, counts, fitted)
-    usual = np.asarray(joint.usual) if joint.usual else np.zeros(len(names))
-    floor = np.maximum(beyond_usual(usual, alpha, len(names)), minimum_effect)
+    days = tables.length.total_seconds() / DAY
+    common, rare = (
+        np.zeros(len(names)) if joint.between is None else beyond_usual(joint.between, share, days)
+        for share in (COMMON, alpha / max(len(names), 1))
+    )
+    floor = np.maximum(rare, minimum_effect)
     low = distance.low()
-    alone = _declared_alone(columns, names, len(tables.starts))
-    declared = proven & enough & (low > floor) & ~alone
+    alone = Distance(*(part.T for part in distance))
+    sure = (common <= minimum_effect) | confirmed(alone, rows.T, common).T
+    told = _declared_alone(columns, names, len(tables.starts))
+    declared = proven & sure & enough & (low > floor) & ~told
     kept, high = _striking(declared, log_m), distance.high()
     found = [
         Drift(
@@ -72,7 +81,8 @@ def joint_drift(
             effect=np.where(enough[:, i], distance.value[:, i], np.nan),
             low=np.where(enough[:, i], low[:, i], np.nan),
             high=np.where(enough[:, i], high[:, i], np.nan),
-            floor=float(floor[i]),
+            floor=np.full(len(tables.starts), floor[i]),
+            span=np.ones(len(tables.starts), dtype=np.int64),
             log_m=log_m[i],
             harm=np.full(len(tables.starts), np.nan),
             declared=declared[:, i],
@@ -81,6 +91,19 @@ def joint_drift(
         if i in kept
     ]
     return tuple(sorted(found, key=_rank, reverse=True))
+
+
+def _known(reference: Reference, joint: Joint, tables: Blocks) -> NDArray[np.float64]:
+    """(P, 3, 3) tables to expect; (N, P, 3, 3) where pairs have a season."""
+    known = joint_counts(joint).astype(np.float64)
+    season = reference.season
+    if season is None or not season.pairs or tables.hours is None:
+        return known
+    rows = classes_of(season, tables.hours)
+    every = np.repeat(known[None], len(rows), axis=0)
+    for place, table in pair_tables(season).items():
+        every[:, place] = expected(table, rows).reshape(-1, 3, 3)
+    return every
 
 
 def _striking(declared: NDArray[np.bool_], log_m: NDArray[np.float64]) -> set[int]:

@@ -32,6 +32,7 @@ from holdfast.monitoring.late import correct
 from holdfast.monitoring.loss_monitor import Alarms, monitor_loss
 from holdfast.monitoring.merge import Blocks, blocks
 from holdfast.monitoring.quality import ClassLabel, Cohort, labelled, quality
+from holdfast.monitoring.season import in_words
 from holdfast.monitoring.times import align, whole_hours, with_times
 from holdfast.monitoring.track import Track, tracks
 from holdfast.records import Arming, Finding, FindingKind, Reference, Spell
@@ -66,6 +67,7 @@ class Look:
         attribution: which inputs and slices carry the change of the loss.
         level: what the open incident holds the loss to; None when there is nothing to hold.
         back: whether the loss is measured to be back within it.
+        season: what drift was held against, in words.
     """
 
     until: datetime
@@ -85,6 +87,7 @@ class Look:
     attribution: Attribution | None = None
     level: float | None = None
     back: bool = False
+    season: str = ""
 
 
 def look(
@@ -156,6 +159,7 @@ def look(
     return Look(
         until=since + len(seen.starts) * length, starts=seen.starts, rows=tuple(seen.rows.tolist()),
         findings=found, drift=moved, joint=joint,
+        season=in_words(reference.season),
         attribution=_explained(reference, seen, parts, found, policy.minimum),
         estimates=estimates,
         quality=correct(cohorts, outcomes, known, until=until, **about),

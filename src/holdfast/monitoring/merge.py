@@ -18,6 +18,7 @@ from holdfast.records import Bins, ColumnSummary, Reference, Summary
 Counts = NDArray[np.int64]
 
 _CELLS = 2**16  # more than a column may have
+_WEEK = 168  # hours
 
 
 class Counted(Protocol):
@@ -42,11 +43,13 @@ class Blocks:
         starts: (N,) when each block begins.
         length: how long each is.
         counts: column → (N, cells).
+        hours: (N, 168) rows by hour of the week, 0 from Monday at midnight; None when unknown.
     """
 
     starts: tuple[datetime, ...]
     length: timedelta
     counts: dict[str, Counts]
+    hours: Counts | None = None
 
     @property
     def rows(self) -> Counts:
@@ -188,10 +191,11 @@ def blocks(
     block = (pl.col("hour") - since).dt.total_microseconds() // _microseconds(length)
     wanted = {one.column: one.cells for one in bins}
     column = pl.col("column").cast(pl.Enum(list(wanted)), strict=False).to_physical()
-    part = known.select(column.alias("column"), "cells", "counts", block=block)
+    hour = (pl.col("hour").dt.weekday().cast(pl.Int64) - 1) * 24 + pl.col("hour").dt.hour()
+    part = known.select(column.alias("column"), "cells", "counts", block=block, hour=hour)
     part = part.filter(pl.col("column").is_not_null() & (pl.col("cells").list.len() > 0))
     tables = _poured(part, number, list(wanted.values()))
-    return Blocks(starts, length, dict(zip(wanted, tables, strict=True)))
+    return Blocks(starts, length, dict(zip(wanted, tables, strict=True)), _by_hour(part, number))
 
 
 def total(
@@ -226,6 +230,15 @@ def _poured(part: pl.DataFrame, blocks: int, cells: Sequence[int]) -> list[Count
     )
     tables = np.split(summed.astype(np.int64), ends[:-1])
     return [one.reshape(blocks, size) for one, size in zip(tables, cells, strict=False)]
+
+
+def _by_hour(part: pl.DataFrame, blocks: int) -> Counts:
+    """(N, 168) rows of each block by hour of the week, counted in the first column."""
+    first = part.filter(pl.col("column") == 0)
+    place = first["block"].to_numpy() * _WEEK + first["hour"].to_numpy()
+    rows = first["counts"].list.sum().to_numpy()
+    summed = np.bincount(place, weights=rows, minlength=blocks * _WEEK)
+    return summed.astype(np.int64).reshape(blocks, _WEEK)
 
 
 def _add(parts: list[ColumnSummary]) -> ColumnSummary:

@@ -1,20 +1,27 @@
 """How far days lie apart by themselves: traffic has weather and seasons, no day is like the next.
 
-What is declared must lie further from the reference than days of the reference from each other.
+What is declared must lie further from the reference than days, or runs of days, do by themselves.
+That is a matter of variance components: the rows of a day share its weather, and days resemble the
+days before. So the units that vary are days, not rows, and the effective number of days is smaller
+than their number.
 """
 
 from __future__ import annotations
 
-from statistics import NormalDist
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-USUAL = 0.95
-"""The share of days that ``Reference.usual`` speaks of."""
+from holdfast.records import Between
+
 DAYS = 5
 ROWS = 100  # of a day that counts
 GAP = 3  # days on either side that resemble a day
+MOST_FOLLOWING = 0.9
+_UNSHOWN = 0.5  # what days resemble the next by, while too few have shown it
+_LEAST_FREEDOM = 3.0
+_CHANCE = 1.19 * np.pi  # E[d²] by chance over (mean d)², on the scale of :func:`shift_of`
 
 Floats = NDArray[np.float64]
 
@@ -41,40 +48,112 @@ def days_apart(days: NDArray[np.int64], full: NDArray[np.intp]) -> NDArray[np.bo
     return np.asarray(others, dtype=np.bool_)
 
 
-def usual_of(away: ArrayLike) -> Floats:
-    """What 95 % of days stay below.
+def shift_of(distance: ArrayLike) -> Floats:
+    """The shift of a normal, in standard deviations, that has this rank distance: √2·Φ⁻¹((1+d)/2).
 
-    Rain makes few days that lie far out, so the furthest day may speak for the rest, as the largest
-    of n normal ones.
+    Distances end at 1, shifts nowhere, so that these vary alike near and far.
+
+    >>> shift_of([0.0, 0.1, 0.9]).round(2).tolist()
+    [0.0, 0.18, 2.33]
+    """
+    from scipy.special import ndtri  # slow to import; only where there are days to compare
+
+    d = np.minimum(np.asarray(distance, dtype=np.float64), 1 - 1e-9)
+    return np.asarray(np.sqrt(2) * ndtri((1 + d) / 2))
+
+
+def distance_of(shift: ArrayLike) -> Floats:
+    """The inverse of :func:`shift_of`."""
+    from scipy.special import ndtr
+
+    return np.asarray(2 * ndtr(np.asarray(shift, dtype=np.float64) / np.sqrt(2)) - 1)
+
+
+def following(tables: Iterable[tuple[Floats, Floats]], days: NDArray[np.int64]) -> float:
+    """How much a day resembles the next, from 0 to 0.9, over all columns together.
+
+    The lag-one correlation of the shares of the cells (as vectors), net of what sampling adds to
+    their variance. It is too small in short series; corrected after Marriott and Pope (1954).
 
     Args:
-        away: (D, …) distances of days.
+        tables: of each column what is expected of full days, (1, cells) or (D, cells) counts, and
+            what there was, (D, cells).
+        days: (D,) their numbers.
     """
-    distances = np.asarray(away, dtype=np.float64)
-    normal = NormalDist()
-    most = normal.inv_cdf((1 + USUAL) / 2) / normal.inv_cdf(1 - 1 / (2 * len(distances)))
-    reached = np.maximum(np.quantile(distances, USUAL, axis=0), distances.max(axis=0) * most)
-    return np.asarray(reached)
+    if days.size < 2 * DAYS:
+        return _UNSHOWN
+    next_day = np.flatnonzero(np.diff(days) == 1)
+    if next_day.size < DAYS:
+        return _UNSHOWN
+    same = near = 0.0
+    for before, table in tables:
+        rows = np.maximum(table.sum(axis=1, keepdims=True), 1)
+        p = table / rows
+        away = p - before / np.maximum(before.sum(axis=1, keepdims=True), 1e-12)
+        away = away - away.mean(axis=0)
+        sampling = float((p * (1 - p) / rows).sum(axis=1).mean())
+        same += max(float((away**2).sum(axis=1).mean()) - sampling, 0.0)
+        near += float((away[next_day] * away[next_day + 1]).sum(axis=1).mean())
+    found = near / same if same > 0 else 0.0
+    n = days.size
+    return float(np.clip((n * found + 1) / (n - 4), 0.0, MOST_FOLLOWING))
 
 
-def beyond_usual(usual: ArrayLike, alpha: float, columns: int) -> Floats:
-    """What any of so many columns exceeds in a share ``alpha`` of blocks.
+def between_days(away: ArrayLike, chance: ArrayLike, follows: float) -> Between:
+    """What days vary by themselves, beyond sampling, and how well that is known.
 
-    What one column reaches on 5 % of days, one of twenty reaches on most. Days are taken as normal,
-    the tail is shared out by Bonferroni; on the scale of odds, as no distance is larger than 1.
+    The degrees of freedom are those of a variance estimated from days that resemble one another
+    (Bayley, Hammersley 1946: n(1−ρ²)/(1+ρ²)). Where few days lie far out, as rain does, it is no
+    more than those of the t distribution that has as heavy tails.
 
     Args:
-        usual: what a column stays below on 95 % of days.
-        alpha: share of blocks.
-        columns: how many there are.
-
-    >>> beyond_usual([0.05, 0.2, 0.8], 0.05, 1).round(2).tolist()
-    [0.05, 0.2, 0.8]
-    >>> beyond_usual([0.05, 0.2, 0.8], 1 / 30, 20).round(2).tolist()
-    [0.08, 0.29, 0.87]
+        away: (D, …) distances of days from those they are held against.
+        chance: (D, …) what chance makes of so few rows, on average.
+        follows: how much a day resembles the next.
     """
-    normal = NormalDist()
-    rare = normal.inv_cdf(1 - alpha / (2 * max(columns, 1)))
-    times = max(rare / normal.inv_cdf((1 + USUAL) / 2), 1.0)
-    reached = np.minimum(np.asarray(usual, dtype=np.float64), 1.0)
-    return np.asarray(times * reached / (1 + (times - 1) * reached))
+    squares = shift_of(away) ** 2
+    beyond = (squares - _CHANCE * np.asarray(chance, dtype=np.float64) ** 2).mean(axis=0)
+    own = np.maximum(beyond, 0.0) / (1 + of_a_mean(follows, len(squares)))
+    freedom = len(squares) * (1 - follows**2) / (1 + follows**2)
+    tails = (squares**2).mean(axis=0) / np.maximum(squares.mean(axis=0), 1e-12) ** 2
+    heavy = np.where(tails > 3, 4 + 6 / np.maximum(tails - 3, 1e-9), np.inf)
+    known = np.maximum(np.minimum(heavy, freedom), _LEAST_FREEDOM)
+    return Between(
+        days=len(squares), following=follows, spread=tuple(np.sqrt(own).ravel().tolist()),
+        freedom=tuple(known.ravel().tolist()),
+    )  # fmt: skip
+
+
+def of_a_mean(follows: float, days: int) -> float:
+    """The variance of the mean of so many days, in that of one: (1 + 2Σ(1 − k/n)ρᵏ)/n.
+
+    >>> of_a_mean(0.0, 4), round(of_a_mean(0.7, 7), 2)
+    (0.25, 0.52)
+    """
+    lags = np.arange(1, days)
+    return float((1 + 2 * ((1 - lags / days) * follows**lags).sum()) / days)
+
+
+def beyond_usual(between: Between | None, alpha: float, span: float = 1.0) -> Floats:
+    """(columns,) the distance that runs of so many days exceed in a share ``alpha`` of them.
+
+    Student's t, for the spread is an estimate; the reference, a mean of days too, adds its own
+    error. Share ``alpha`` out among columns (Bonferroni) before.
+
+    Args:
+        between: of all columns; None when nothing is known, for no distance at all.
+        alpha: share of runs.
+        span: days that are taken together.
+
+    >>> calm = Between(days=30, following=0.0, spread=(0.1,), freedom=(30.0,))
+    >>> beyond_usual(calm, 0.05, 1).round(2).tolist(), beyond_usual(calm, 0.05, 7).round(2).tolist()
+    ([0.12], [0.05])
+    """
+    if between is None:
+        return np.zeros(0)
+    from scipy.special import stdtrit
+
+    together = max(round(span), 1)
+    variance = of_a_mean(between.following, together) + of_a_mean(between.following, between.days)
+    times = stdtrit(np.asarray(between.freedom), 1 - alpha / 2)
+    return distance_of(times * np.asarray(between.spread) * np.sqrt(variance))

@@ -24,6 +24,7 @@ from holdfast.records.run import CodeVersion, Metric, Run
 from holdfast.records.signature import ColumnType, Field, Signature
 from holdfast.records.spell import Spell, joined
 from holdfast.records.summary import (
+    Between,
     Bins,
     ColumnSummary,
     HeldOutDay,
@@ -31,6 +32,7 @@ from holdfast.records.summary import (
     Joint,
     Reference,
     Sample,
+    Season,
     Space,
     Summary,
     Thirds,
@@ -40,14 +42,14 @@ from holdfast.records.verdict import Check, Outcome, Verdict
 from holdfast.records.version import Version
 
 __all__ = [
-    "Action", "Arm", "Armed", "Arming", "Artefact", "Bins", "Breach", "BundleManifest",
+    "Action", "Arm", "Armed", "Arming", "Artefact", "Between", "Bins", "Breach", "BundleManifest",
     "Cause", "Causes", "Check", "CodeVersion", "ColumnContract", "ColumnSummary", "ColumnType",
     "Contract", "DataFile", "DatasetVersion", "Decision", "Event", "Evidence", "Fact", "Field",
     "Finding", "FindingKind", "HeldOutDay", "History", "Incident", "Job", "JobState", "Joint",
     "Label", "Metric", "Notification", "NotificationEvent", "NotificationState", "Outcome",
     "PredictionBatch", "Record", "RecordPolicy", "Reference", "Release", "ReleaseState", "Role",
-    "Route", "Run", "Sample", "ServerReport", "Severity", "Signature", "Space", "Spell", "Step",
-    "Summary", "Thirds", "Transition", "Verdict", "Version", "View", "digest", "joined",
+    "Route", "Run", "Sample", "Season", "ServerReport", "Severity", "Signature", "Space", "Spell",
+    "Step", "Summary", "Thirds", "Transition", "Verdict", "Version", "View", "digest", "joined",
     "notification_id",
 ]  # fmt: skip
 

@@ -135,6 +135,23 @@ class Sample(Record, frozen=True, kw_only=True):
     losses: bytes
 
 
+class Between(Record, frozen=True, kw_only=True):
+    """How much days of the held-out rows differ by themselves.
+
+    Args:
+        days: that it was learned from.
+        following: how much a day resembles the next, from 0 to 0.9, over all columns.
+        spread: of each column, the standard deviation of days beyond sampling, as the shift of a
+            normal in its standard deviations.
+        freedom: of each column, the degrees of freedom that the spread is known with.
+    """
+
+    days: int
+    following: float
+    spread: tuple[float, ...]
+    freedom: tuple[float, ...]
+
+
 class Thirds(Record, frozen=True, kw_only=True):
     """One column in three coarse groups, for how it goes together with others.
 
@@ -147,6 +164,23 @@ class Thirds(Record, frozen=True, kw_only=True):
     categories: tuple[str, ...] = ()
 
 
+class Season(Record, frozen=True, kw_only=True):
+    """What the held-out rows were like at which hours of the week, of the columns that differ.
+
+    Tables of whole numbers as little-endian uint32, in JSON as base64.
+
+    Args:
+        by: the classes of hours (``holdfast.monitoring.season.PARTITIONS``); empty when the rows
+            span too little to tell.
+        columns: column → (classes, groups) counts, in the groups that evidence is taken of.
+        pairs: place of a pair of such columns → (classes, 3, 3) counts.
+    """
+
+    by: str = ""
+    columns: dict[str, bytes] = {}
+    pairs: dict[str, bytes] = {}
+
+
 class Joint(Record, frozen=True, kw_only=True):
     """How the inputs go together: a 3 × 3 table for each pair of columns.
 
@@ -156,13 +190,12 @@ class Joint(Record, frozen=True, kw_only=True):
     Args:
         columns: the groups of each column.
         counts: of the held-out rows, pair by pair and row by row of each table.
-        usual: for each pair, how far one day of the held-out rows commonly lies from all of them;
-            empty when they are too few.
+        between: how much days differ by themselves, by pair; None when they are too few.
     """
 
     columns: tuple[Thirds, ...]
     counts: tuple[int, ...]
-    usual: tuple[float, ...] = ()
+    between: Between | None = None
 
 
 class Reference(Record, frozen=True, kw_only=True):
@@ -178,6 +211,9 @@ class Reference(Record, frozen=True, kw_only=True):
         scale: regression: the error that counts as loss 1.
         usual: for each column, how far one day of the held-out rows commonly lies from the others
             (95 % of days are nearer), in the unit of the drift effect; empty when they are too few.
+        between: how much days differ by themselves, in the order of ``bins``; None when they are
+            too few.
+        season: what is to be expected at which hours; None without times.
         loss_spread: standard deviation between days of the mean loss, beyond that of sampling.
         joint: how the inputs go together; None in bundles made before this was kept.
         spaces: of each column of embeddings.
@@ -195,6 +231,8 @@ class Reference(Record, frozen=True, kw_only=True):
     scale: float = 1.0
     rows: int = 0
     usual: dict[str, float] = {}
+    between: Between | None = None
+    season: Season | None = None
     loss_spread: float = 0.0
     history: History | None = None
     sample: Sample | None = None

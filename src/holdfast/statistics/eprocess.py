@@ -154,7 +154,7 @@ def paired_log_e(
 def multinomial_log_e(
     counts: ArrayLike,
     null: ArrayLike,
-    reference_rows: int | None = None,
+    reference_rows: ArrayLike | None = None,
     concentrations: Sequence[float] = CONCENTRATIONS,
 ) -> Floats:
     """Log e-value of a histogram against given cell probabilities.
@@ -168,7 +168,7 @@ def multinomial_log_e(
         counts: (…, B) cell counts; leading axes are separate histograms.
         null: (B,) probabilities or reference counts, or (…, B) when each histogram has its own;
             smoothed by half a row when counts.
-        reference_rows: m, rows behind ``null``; None when it is known exactly.
+        reference_rows: m, rows behind ``null``, one number or (…,); None when it is known exactly.
         concentrations: the values of κ.
 
     Returns:
@@ -179,9 +179,10 @@ def multinomial_log_e(
 
     c = np.asarray(counts, dtype=np.float64)
     p = np.asarray(null, dtype=np.float64)
-    if reference_rows is not None:
+    m = None if reference_rows is None else np.asarray(reference_rows, dtype=np.float64)
+    if m is not None:
         share = p / p.sum(axis=-1, keepdims=True)
-        p = share * reference_rows + 0.5
+        p = share * m[..., None] + 0.5
     p = p / p.sum(axis=-1, keepdims=True)
     n = c.sum(axis=-1)
     fit = np.where(c > 0, c * np.log(np.where(p > 0, p, np.finfo(float).tiny)), 0.0).sum(axis=-1)
@@ -192,9 +193,9 @@ def multinomial_log_e(
         gained = (gammaln(a + c) - gammaln(a)).sum(axis=-1)
         values.append(gammaln(whole) - gammaln(whole + n) + gained - fit)
     result = np.logaddexp.reduce(np.stack(values), axis=0) - np.log(len(values))
-    if reference_rows is not None:
+    if m is not None:
         worst = float(chdtri(max(p.shape[-1] - 1, 1), 0.01))
-        result = result - n * worst / (2 * max(reference_rows, 1))
+        result = result - n * worst / (2 * np.maximum(m, 1))
     return np.asarray(np.where(n > 0, result, 0.0), dtype=np.float64)
 
 

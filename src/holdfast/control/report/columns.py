@@ -62,13 +62,13 @@ def _prediction_first(one: ColumnDrift) -> tuple[bool, int, float]:
 def _blocks(
     one: SeenDrift, starts: Sequence[datetime], stint: Stint, block: timedelta
 ) -> Iterator[DriftBlock]:
-    lists = (starts, one.rows, one.effect, one.low, one.high, one.harm, one.declared)
-    for at, rows, effect, low, high, harm, moved in zip(*lists, strict=False):
+    lists = (starts, one.rows, one.effect, one.low, one.high, one.floors, one.harm, one.declared)
+    for at, rows, effect, low, high, floor, harm, moved in zip(*lists, strict=False):
         begin, stop = max(at, stint.since), min(at + block, stint.until or at + block)
         if begin < stop:
             yield DriftBlock(
                 start=begin, end=stop, version=stint.version, rows=rows, effect=effect, low=low,
-                high=high, floor=one.floor, harm=harm, moved=bool(moved),
+                high=high, floor=floor, harm=harm, moved=bool(moved),
             )  # fmt: skip
 
 
