@@ -165,7 +165,7 @@ def _harm(reference: Reference, column: Column, span: NDArray[np.int64], effect:
     losses = np.asarray(reference.bin_loss.get(bins.column, np.zeros(bins.cells)))
     lost, rows = counts @ losses, counts.sum(axis=1)
     harm = np.full(len(counts), np.nan)
-    for one in SPANS:
+    for one in np.unique(span).tolist():
         n = np.maximum(trailing(rows, one, axis=0), 1)
         mean = trailing(lost, one, axis=0) / n
         harm = np.where(span == one, mean - shares(before) @ losses, harm)
@@ -179,9 +179,7 @@ def alpha_of(pages_per_month: float, length: timedelta) -> float:
 
 def declared_together(log_ms: Sequence[Floats], alpha: float) -> Flags:
     """(streams, N) which e-detectors are declared in each block, together (e-d-BH)."""
-    evidence = np.asarray(log_ms)
-    proven = [e_bh(block, alpha) for block in evidence.T]
-    return np.asarray(proven, dtype=np.bool_).reshape(evidence.T.shape).T
+    return e_bh(np.asarray(log_ms).T, alpha).T
 
 
 def run_start(flags: Flags, gap: int = _GAP) -> int | None:

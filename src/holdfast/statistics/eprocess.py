@@ -206,21 +206,21 @@ def e_bh(log_es: ArrayLike, alpha: float) -> NDArray[np.bool_]:
     arXiv 2009.02824); on e-detectors see Dandapanthula and Ramdas, arXiv 2501.04130.
 
     Args:
-        log_es: (D,) log e-values or log e-detectors.
+        log_es: (…, D) log e-values or log e-detectors; leading axes are decided separately.
         alpha: the rate that is accepted.
 
     >>> e_bh([9.0, 0.1, 9.0], alpha=0.05).tolist()
     [True, False, True]
     """
     values = np.asarray(log_es, dtype=np.float64)
+    streams = values.shape[-1]
     if not values.size:
-        return np.zeros(0, dtype=np.bool_)
-    ranked = np.sort(values)[::-1]
-    needed = np.log(values.size) - np.log(np.arange(1, values.size + 1) * alpha)
-    passing = np.flatnonzero(ranked >= needed)
-    if not passing.size:
-        return np.zeros(values.size, dtype=np.bool_)
-    return np.asarray(values >= ranked[passing[-1]], dtype=np.bool_)
+        return np.zeros(values.shape, dtype=np.bool_)
+    ranked = np.sort(values, axis=-1)[..., ::-1]
+    passing = ranked >= np.log(streams) - np.log(np.arange(1, streams + 1) * alpha)
+    last = streams - 1 - passing[..., ::-1].argmax(axis=-1)
+    least = np.take_along_axis(ranked, last[..., None], axis=-1)
+    return np.asarray(passing.any(axis=-1, keepdims=True) & (values >= least), dtype=np.bool_)
 
 
 def threshold_for(pages_per_month: float, looks_per_month: float, smallest: float = 20.0) -> float:
