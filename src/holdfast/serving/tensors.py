@@ -1,6 +1,6 @@
 """Tensors of the Open Inference Protocol: as JSON, and as bytes after the JSON.
 
-A column is a tensor of shape ``[n]`` or ``[n, 1]``, and of vectors ``[n, width]``; flat and row-major
+A column is a tensor of shape ``[n]`` or ``[n, 1]``, of vectors ``[n, width]``; flat and row-major
 either way.
 """
 
