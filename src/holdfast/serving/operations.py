@@ -113,7 +113,8 @@ def invocations(live: list[LiveRoute]) -> Json:
         _mlflow_examples(live), _answers(live),
     )  # fmt: skip
     content = operation["requestBody"]["content"]
-    content["text/csv"] = _TEXT
+    if not all(route.converter.widths for route in live):  # a cell of CSV holds no vector
+        content["text/csv"] = _TEXT
     content["application/jsonlines"] = _TEXT
     content["application/vnd.apache.parquet"] = _BYTES
     operation["responses"]["200"]["content"] |= {"text/csv": _TEXT, "application/jsonlines": _TEXT}
