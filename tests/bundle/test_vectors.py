@@ -75,8 +75,9 @@ def test_frames_without_vectors_are_refused(series: pl.Series) -> None:
 
 
 def test_a_column_of_nulls_has_the_width() -> None:
-    frame = pl.DataFrame({"e": [None, None]})
-    assert np.isnan(from_polars(frame, SIGNATURE)["e"]).tolist() == [[True] * 2] * 2
+    for dtype in (pl.Null, pl.Float64, pl.List(pl.Float64)):
+        frame = pl.DataFrame({"e": [None, None]}, schema={"e": dtype})
+        assert np.isnan(from_polars(frame, SIGNATURE)["e"]).tolist() == [[True] * 2] * 2
 
 
 def test_rows_are_picked_and_put_together() -> None:

@@ -49,7 +49,7 @@ def test_other_time_zones_become_utc() -> None:
 
 
 @pytest.mark.parametrize(
-    "series", [pl.Series([[1]]), pl.Series([{"a": 1}]), pl.Series([b"x"]), pl.Series([2**70])]
+    "series", [pl.Series([["a"]]), pl.Series([{"a": 1}]), pl.Series([b"x"]), pl.Series([2**70])]
 )
 def test_what_no_model_takes_is_refused_by_name(series: pl.Series) -> None:
     with pytest.raises(DataError, match="'odd'") as caught:
@@ -73,6 +73,11 @@ def test_lists_of_one_width_are_vectors() -> None:
         assert frame["e"].to_list() == [[1.0, 2.0, 3.0], None]
     whole = normalise(pl.DataFrame({"e": [[1, 2, 3]]}))
     assert fields(whole) == (Field(name="e", type="vector", nullable=False, width=3),)
+    nothing = pl.DataFrame({"e": [None]}, schema={"e": pl.List(pl.Float64)})
+    assert normalise(nothing).schema == {"e": pl.Float64}
+    wide = pl.DataFrame({"e": [None]}, schema={"e": pl.Array(pl.Int32, 3)})
+    for frame in (wide, wide.clear()):
+        assert normalise(frame).schema == {"e": pl.Array(pl.Float64, 3)}
     zero = normalise(pl.DataFrame({"e": [[-0.0]]}))["e"].to_list()
     assert str(zero) == "[[0.0]]"
 

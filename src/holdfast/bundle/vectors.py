@@ -73,7 +73,7 @@ def from_polars(series: pl.Series, width: int) -> Block:
     """
     import polars as pl
 
-    if series.dtype == pl.Null:
+    if series.null_count() == series.len():
         return np.full((series.len(), width), np.nan)
     inner = getattr(series.dtype, "inner", None)
     if inner is None or not (inner.is_numeric() or inner == pl.Null):

@@ -28,7 +28,8 @@ def normalise(frame: pl.DataFrame) -> pl.DataFrame:
     ``Array(Float64, width)`` for lists of numbers.
 
     NaN becomes null and ``-0.0`` becomes ``0.0``, so equal data has one form only. Naive times
-    are taken as UTC. A column of nothing but nulls without a type becomes ``Float64``.
+    are taken as UTC. A column of nothing but nulls without a type, or without a width, becomes
+    ``Float64``.
 
     Raises:
         DataError: ``data.type_unsupported`` when a column has no such form, ``data.ragged`` when
@@ -44,7 +45,7 @@ def fields(frame: pl.DataFrame) -> tuple[Field, ...]:
     """The schema of a normalised frame; a column is nullable when it has nulls.
 
     >>> fields(pl.DataFrame({"a": [1.0, None]}))
-    (Field(name='a', type='double', nullable=True),)
+    (Field(name='a', type='double', nullable=True, width=0),)
     """
     return tuple(
         Field(
@@ -94,9 +95,18 @@ def _as_supported(column: pl.Series) -> pl.Series:
     raise _unsupported(column.name, dtype)
 
 
+def _no_numbers(column: pl.Series) -> pl.Series:
+    return pl.Series(column.name, [None] * column.len(), dtype=pl.Float64)
+
+
 def _vector(column: pl.Series) -> pl.Series:
     lists = column.arr.to_list() if isinstance(column.dtype, pl.Array) else column
     widths = lists.list.len().drop_nulls().unique().sort().to_list()
+    if not widths:  # nothing but nulls: an array has a width even so
+        array = isinstance(column.dtype, pl.Array)
+        return (
+            column.cast(pl.Array(pl.Float64, column.dtype.size)) if array else _no_numbers(column)
+        )
     if len(widths) != 1 or not widths[0]:
         found = f"from {widths[0]} to {widths[-1]}" if widths and widths[-1] else "no"
         raise DataError(
