@@ -95,20 +95,15 @@ def _as_supported(column: pl.Series) -> pl.Series:
     raise _unsupported(column.name, dtype)
 
 
-def _no_numbers(column: pl.Series) -> pl.Series:
-    return pl.Series(column.name, [None] * column.len(), dtype=pl.Float64)
-
-
 def _vector(column: pl.Series) -> pl.Series:
-    lists = column.arr.to_list() if isinstance(column.dtype, pl.Array) else column
-    widths = lists.list.len().drop_nulls().unique().sort().to_list()
-    if not widths:  # nothing but nulls: an array has a width even so
-        array = isinstance(column.dtype, pl.Array)
-        return (
-            column.cast(pl.Array(pl.Float64, column.dtype.size)) if array else _no_numbers(column)
-        )
-    if len(widths) != 1 or not widths[0]:
-        found = f"from {widths[0]} to {widths[-1]}" if widths and widths[-1] else "no"
+    if isinstance(column.dtype, pl.Array):
+        widths, lists = [int(column.dtype.size)], column.arr.to_list()
+    else:
+        widths, lists = column.list.len().drop_nulls().unique().sort().to_list(), column
+    if not widths:
+        return pl.Series(column.name, [None] * column.len(), dtype=pl.Float64)
+    if len(widths) > 1 or not widths[0]:
+        found = f"from {widths[0]} to {widths[-1]}" if widths[-1] else "no"
         raise DataError(
             "data.ragged",
             f"the lists of column '{column.name}' have {found} numbers",
