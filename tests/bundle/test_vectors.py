@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.bundle import vectors
@@ -35,6 +35,7 @@ NUMBER = st.floats(-1e300, 1e300)
 ROWS = st.lists(st.none() | st.lists(NUMBER, min_size=2, max_size=2), min_size=1, max_size=6)
 
 
+@settings(deadline=None)
 @given(rows=ROWS)
 def test_every_way_in_gives_the_same_block(rows: list[Any]) -> None:
     plain = column(rows, FIELD)
