@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import polars as pl
 import pytest
@@ -193,3 +194,27 @@ def test_unknown_labels_and_whole_labels_are_no_breach(spec_of: Callable[..., Da
 def test_nothing_is_learned_from_nothing(year: pl.DataFrame, data: Data) -> None:
     with pytest.raises(DataError, match="no rows"):
         learn(year.clear(), data)
+
+
+@pytest.mark.parametrize(
+    ("images", "broken"),
+    [
+        ([[0.1 * i, 1.0] for i in range(400)], set()),
+        ([[0.1 * i, 1.0, 2.0] for i in range(400)], {("image", "type")}),
+        ([0.1 * i for i in range(400)], {("image", "type")}),
+        ([None] * 400, {("image", "null_share")}),
+        ([[1.0, 2.0]] * 400, {("image", "constant")}),
+    ],
+    ids=["alike", "wider", "scalar", "gone", "frozen"],
+)
+def test_a_vector_keeps_its_width_and_varies(
+    year: pl.DataFrame, spec_of: Callable[..., Data], images: list[Any], broken: Any
+) -> None:
+    def with_images(cells: list[Any]) -> pl.DataFrame:
+        return year.head(400).select("at", "late").with_columns(image=pl.Series(cells))
+
+    data = spec_of(features=("image",))
+    learned = learn(with_images([[0.1 * i, -1.0] for i in range(400)]), data)
+    assert (learned.columns[0].type, learned.columns[0].width) == ("vector", 2)
+    breaches = check(learned, with_images(images))
+    assert _rules(breaches, hard=True) == broken

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.data.splits import by_time
@@ -57,6 +57,7 @@ def test_too_few_rows(
     assert caught.value.code == "data.too_few"
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 20), min_size=2, max_size=40), st.floats(0.01, 0.99))
 def test_no_moment_is_parted(moments: list[int], share: float) -> None:
     data = Data(source="s", time="at", label="y", features=("x",), test=share)

@@ -40,6 +40,7 @@ def _id(frame: pl.DataFrame) -> str:
     return content_id(in_order(frame, ["at"]))
 
 
+@settings(deadline=None)
 @given(TABLES, st.randoms(use_true_random=False))
 def test_the_order_of_rows_and_chunks_does_not_count(cells: list[tuple[Any, ...]], random) -> None:
     shuffled = list(cells)
@@ -49,6 +50,7 @@ def test_the_order_of_rows_and_chunks_does_not_count(cells: list[tuple[Any, ...]
     assert _id(pieces) == _id(_frame(cells))
 
 
+@settings(deadline=None)
 @given(TABLES, st.data())
 def test_one_changed_cell_is_another_version(cells: list[tuple[Any, ...]], data) -> None:
     row = data.draw(st.integers(0, len(cells) - 1))
@@ -61,6 +63,7 @@ def test_one_changed_cell_is_another_version(cells: list[tuple[Any, ...]], data)
     assert (_id(before) == _id(after)) == same
 
 
+@settings(deadline=None)
 @given(TABLES)
 def test_equal_cells_in_other_types_of_memory_are_the_same(cells: list[tuple[Any, ...]]) -> None:
     frame = _frame(cells)
@@ -157,7 +160,9 @@ def test_no_rows_are_no_version(rows, blobs, spec_of: SpecOf) -> None:
         snapshot(rows.clear(), model="m", data=spec_of(), source="s", blobs=blobs, now=NOW)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20, deadline=None
+)
 @given(TABLES)
 def test_whatever_is_kept_comes_back(cells: list[tuple[Any, ...]]) -> None:
     from types import SimpleNamespace

@@ -22,6 +22,9 @@ CONTENTS = {
 PACKED = {"FP64": "<d", "FP32": "<f", "INT64": "<q", "UINT8": "<B", "BOOL": "?"}
 
 
+VECTOR = {"name": "v", "shape": [1, 2], "datatype": "FP32"}
+
+
 def _tensors() -> list[dict[str, object]]:
     kinds = {**TYPES, "t": "BYTES"}
     return [
@@ -30,22 +33,25 @@ def _tensors() -> list[dict[str, object]]:
     ]
 
 
-def _binary() -> bytes:
+def _binary(*, vector: bool = False) -> bytes:
     text = b"2024-05-01"
     raw = {
         "a": struct.pack("<d", 1.5), "b": struct.pack("<f", 2), "n": struct.pack("<q", 3),
         "w": b"\x07", "f": b"\x01", "s": struct.pack("<I", 4) + b"Oslo",
         "t": struct.pack("<I", len(text)) + text,
     }  # fmt: skip
-    heads = [
+    heads: list[dict[str, object]] = [
         {"name": name, "shape": [1, 1], "datatype": {**TYPES, "t": "BYTES"}[name],
          "parameters": {"binary_data_size": len(part)}}
         for name, part in raw.items()
     ]  # fmt: skip
+    if vector:
+        raw["v"] = struct.pack("<2f", 1.5, -2)
+        heads.append({**VECTOR, "parameters": {"binary_data_size": 8}})
     return json.dumps({"inputs": heads}).encode() + b"\n" + b"".join(raw.values())
 
 
-def _message(*, raw: bool) -> bytes:
+def _message(*, raw: bool, vector: bool = False) -> bytes:
     request = message("ModelInferRequest")(model_name="m", id="1")
     for name, value in ROW.items():
         kind = {**TYPES, "t": "BYTES"}[name]
@@ -59,6 +65,11 @@ def _message(*, raw: bool) -> bytes:
             request.raw_input_contents.append(struct.pack("<I", len(cell)) + cell)
         else:
             request.raw_input_contents.append(struct.pack(PACKED[kind], cell))
+    if vector and raw:
+        request.inputs.add(**VECTOR)
+        request.raw_input_contents.append(struct.pack("<2f", 1.5, -2))
+    elif vector:
+        request.inputs.add(**VECTOR).contents.fp32_contents.extend([1.5, -2])
     return bytes(request.SerializeToString())
 
 
@@ -87,10 +98,18 @@ def main() -> None:
         "azure/data": {"data": [ROW]},
         "v2_json/tensors": {"id": "1", "inputs": _tensors(), "outputs": [{"name": "prediction"}]},
     }
+    row = {**ROW, "v": [1.5, -2]}
+    given = {**VECTOR, "data": row["v"]}
+    forms["mlflow_json/vector"] = {"dataframe_records": [row, {**row, "v": None}]}
+    forms["mlflow_json/vector_row"] = {"inputs": row}
+    forms["v2_json/vector"] = {"inputs": [*_tensors(), given]}
     plain = {name: json.dumps(form).encode() for name, form in forms.items()}
     plain["v2_binary/tensors"] = _binary()
     plain["grpc/contents"] = _message(raw=False)
     plain["grpc/raw"] = _message(raw=True)
+    plain["v2_binary/vector"] = _binary(vector=True)
+    plain["grpc/vector"] = _message(raw=False, vector=True)
+    plain["grpc/vector_raw"] = _message(raw=True, vector=True)
     plain["json_lines/rows"] = b"\n".join(
         json.dumps(row).encode() for row in (ROW, list(ROW.values()))
     )

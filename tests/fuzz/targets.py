@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
 from uvicorn.server import ServerState
 
 from holdfast.errors import DataError, RequestError
@@ -48,13 +49,17 @@ SIGNATURE = Signature(
     id="key",
     classes=(False, True),
 )
-CONVERTER = Converter(SIGNATURE, limit=LIMIT)
+VECTOR = Field(name="v", type="vector", width=2)
+CONVERTERS = (
+    Converter(SIGNATURE, limit=LIMIT),
+    Converter(replace(SIGNATURE, inputs=(*SIGNATURE.inputs, VECTOR)), limit=LIMIT),
+)
 
 
-def _sound(rows: Rows) -> None:
+def _sound(rows: Rows, converter: Converter) -> None:
     """As many values as rows in every column, and a record that comes back as it was written."""
     assert 1 <= rows.count <= LIMIT
-    names = CONVERTER.names
+    names = converter.names
     assert rows.columns.keys() == rows.values.keys() == set(names)
     assert {len(column) for column in rows.columns.values()} == {rows.count}
     assert {len(column) for column in rows.values.values()} == {rows.count}
@@ -80,58 +85,60 @@ def _fast() -> str | None:
     return "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
-def _refusable(read: Callable[[], Rows]) -> None:
-    try:
-        rows = read()
-    except RequestError as error:
-        refused, rows = error, None
-    if rows is None:
-        assert 400 <= refused.status < 500
-        assert len(str(refused)) < 1000
-    else:
-        _sound(rows)
+def _refusable(read: Callable[[Converter], Rows]) -> None:
+    """Read by a model of scalars, and by one that takes a vector as well."""
+    for converter in CONVERTERS:
+        try:
+            rows = read(converter)
+        except RequestError as error:
+            refused, rows = error, None
+        if rows is None:
+            assert 400 <= refused.status < 500
+            assert len(str(refused)) < 1000
+        else:
+            _sound(rows, converter)
 
 
 def mlflow_json(data: bytes) -> None:
     """MLflow's JSON forms."""
-    _refusable(lambda: invocations.read_json(data, CONVERTER))
+    _refusable(lambda converter: invocations.read_json(data, converter))
 
 
 def v1_json(data: bytes) -> None:
     """KServe V1's rows."""
-    _refusable(lambda: v1.read_rows(data, CONVERTER))
+    _refusable(lambda converter: v1.read_rows(data, converter))
 
 
 def v2_json(data: bytes) -> None:
     """The Open Inference Protocol's JSON."""
-    _refusable(lambda: v2.read_request(data, None, CONVERTER).rows)
+    _refusable(lambda converter: v2.read_request(data, None, converter).rows)
 
 
 def v2_binary(data: bytes) -> None:
     """JSON and tensors behind it; here, a line feed parts them."""
     head, _, tensors = data.partition(b"\n")
     length = b"%d" % len(head)
-    _refusable(lambda: v2.read_request(head + tensors, length, CONVERTER).rows)
+    _refusable(lambda converter: v2.read_request(head + tensors, length, converter).rows)
 
 
 def csv(data: bytes) -> None:
     """Rows as CSV."""
-    _refusable(lambda: read_csv(data, CONVERTER))
+    _refusable(lambda converter: read_csv(data, converter))
 
 
 def json_lines(data: bytes) -> None:
     """Rows as JSON lines."""
-    _refusable(lambda: read_lines(data, CONVERTER))
+    _refusable(lambda converter: read_lines(data, converter))
 
 
 def vertex(data: bytes) -> None:
     """Vertex AI's body."""
-    _refusable(lambda: clouds.read_vertex(data, CONVERTER))
+    _refusable(lambda converter: clouds.read_vertex(data, converter))
 
 
 def azure(data: bytes) -> None:
     """Azure ML's bodies."""
-    _refusable(lambda: clouds.read_azure(data, CONVERTER))
+    _refusable(lambda converter: clouds.read_azure(data, converter))
 
 
 def grpc(data: bytes) -> None:
@@ -140,7 +147,7 @@ def grpc(data: bytes) -> None:
         given = message("ModelInferRequest").FromString(data)
     except DecodeError:
         return
-    _refusable(lambda: read_request(given, CONVERTER).rows)
+    _refusable(lambda converter: read_request(given, converter).rows)
 
 
 def packed(data: bytes) -> None:

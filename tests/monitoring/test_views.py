@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import timedelta
 
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from holdfast.monitoring import history
 from holdfast.monitoring.count import count
@@ -15,6 +18,7 @@ from holdfast.monitoring.freeze import freeze
 from holdfast.monitoring.history import summarise
 from holdfast.monitoring.merge import blocks
 from holdfast.monitoring.views import is_embedding, is_text, make_space, place, seen, vectors
+from holdfast.recording.values import vector_text
 from holdfast.records import Bins, Reference
 
 DAY = timedelta(days=1)
@@ -145,3 +149,34 @@ def test_odd_embeddings_are_nulls_and_huge_ones_are_held() -> None:
 
 def test_reference_survives_json(held) -> None:
     assert Reference.from_json(held.to_json()) == held
+
+
+@given(cuts=st.lists(st.integers(0, 400), max_size=3), seed=st.integers(0, 99))
+@settings(max_examples=15, deadline=None)
+def test_every_form_of_an_embedding_counts_to_the_same_bits(held, cuts, seed) -> None:
+    """As the recorder logs it, as files have it, and as the log has it beside another version's."""
+    frame = _world(seed, 1, rows=400).with_columns(
+        image=pl.when(pl.col("at").dt.hour() != 4).then("image")
+    )
+    forms = [
+        pl.col("image"),
+        pl.col("image").list.to_array(WIDTH),
+        vector_text("image"),
+    ]
+    expected = count(frame, held, model="m", version=1)
+    edges = sorted({0, 400, *cuts})
+    parts = [
+        count(frame[a:b].with_columns(forms[i % 3]), held, model="m", version=1)
+        for i, (a, b) in enumerate(itertools.pairwise(edges))
+    ]
+    assert history.add_up(parts, held).equals(expected)
+
+
+def test_what_is_no_embedding_any_more_is_null() -> None:
+    odd = [
+        pl.Series([None, None]), pl.Series([1.0, 2.0]),
+        pl.Series(["hash:ab", "[1.0]"]), pl.Series([[1.0], None]),
+    ]  # fmt: skip
+    for series in odd:
+        assert np.isnan(vectors(series, 2)).all()
+    assert vectors(pl.Series(["[1.0,-2.5]"]), 2).tolist() == [[1.0, -2.5]]

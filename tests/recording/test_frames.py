@@ -79,3 +79,19 @@ def test_requests_without_rows_leave_nothing(batch):
 def test_repetitions_are_taken_once(batch):
     frame = frames([batch(0), batch(0), batch(0, role="shadow")])["delay"]
     assert frame.select(KEY).rows() == [("r000000", 1, "live"), ("r000000", 1, "shadow")]
+
+
+def test_a_vector_is_a_list_beside_nulls_and_text_beside_anything_else(batch):
+    def one(number, *cells, **more):
+        return batch(number, rows=len(cells), names=("e",), columns=[list(cells)], **more)
+
+    lists = frames([one(0, [0.5, 1e22], None), one(1, None)])["delay"]
+    assert lists.schema["f_e"] == pl.List(pl.Float64)
+    assert lists["f_e"].to_list() == [[0.5, 1e22], None, None]
+    beside = batch(2, names=("x", "e"), columns=[[1.0], [None]])
+    assert frames([one(0, [0.5, 1.0]), beside])["delay"].schema["f_e"] == pl.List(pl.Float64)
+    text = batch(3, names=("x", "e"), columns=[[1.0], ["hash:ab"]])
+    mixed = frames([one(0, [0.5, 1e22], None), text])["delay"]
+    assert mixed["f_e"].to_list() == ["[0.5,1e+22]", None, "hash:ab"]
+    number = batch(4, names=("x", "e"), columns=[[1.0], [2.5]])
+    assert frames([number, one(0, [1, 2])])["delay"]["f_e"].to_list() == ["2.5", "[1.0,2.0]"]

@@ -188,3 +188,21 @@ def test_a_reader_that_listed_before_the_merge_still_finds_its_files(log, batch,
     log.merge("delay", FIRST.date(), "aa")
     assert before.collect().height == 3
     assert log.scan("delay").select(pl.len()).collect().item() == 3
+
+
+def test_vectors_of_one_version_beside_another_thing_of_the_next(log, batch):
+    def one(number, cell, **more):
+        return batch(number, names=("e",), columns=[[cell]], at=FIRST.timestamp(), **more)
+
+    log.write(frames([one(0, [0.25, -3.0])]), "aa-1")
+    log.write(frames([one(1, None)]), "aa-2")
+    alone = log.scan("delay").sort("request").collect()
+    assert alone.schema["f_e"] == pl.List(pl.Float64)
+    assert alone["f_e"].to_list() == [[0.25, -3.0], None]
+    log.write(frames([one(2, "hash:ab", version=2)]), "aa-3")
+    mixed = log.scan("delay").sort("request").collect()
+    assert mixed["f_e"].to_list() == ["[0.25,-3.0]", None, "hash:ab"]
+    for path in log.files("delay"):
+        if "aa-1" in path.name:
+            found = duckdb.sql(f"SELECT f_e[2] FROM read_parquet('{path}')").fetchall()
+            assert found == [(-3.0,)]

@@ -91,6 +91,8 @@ class Toy:
         for field in self.manifest.signature.inputs:
             if field.type in ("double", "long"):
                 raw = raw + np.nan_to_num(columns[field.name].astype(float))
+            if field.type == "vector":
+                raw = raw + np.nan_to_num(columns[field.name]).sum(axis=1)
         if self.manifest.task == "regression":
             return Outputs(raw, None)
         share = 1.0 / (1.0 + np.exp(-raw / 100.0))

@@ -25,6 +25,7 @@ import uvloop
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from holdfast.records import Field
 from holdfast.serving.app import create_app
 from holdfast.serving.limits import Limits
 from holdfast.serving.platforms import Platform
@@ -43,6 +44,9 @@ CONTENTS = {
     "FP64": "fp64_contents", "INT64": "int64_contents", "BOOL": "bool_contents",
     "BYTES": "bytes_contents",
 }  # fmt: skip
+WIDTH = 3
+VECTORS = ("image", "spot")
+TYPES |= dict.fromkeys(VECTORS, "FP64")
 REFUSALS = {
     grpc.StatusCode.INVALID_ARGUMENT: 400,
     grpc.StatusCode.RESOURCE_EXHAUSTED: 413,
@@ -70,6 +74,7 @@ class Service:
 
     def __init__(self, stand: Any, port: GrpcPort, channel: grpc.aio.Channel) -> None:
         self.stand = stand
+        self.names = stand.server.pick("toy").converter.names
         self.port = port
         self.channel = channel
 
@@ -123,9 +128,9 @@ async def instances(service: Service, table: Table) -> Outcome:
 
 
 async def positional(service: Service, table: Table) -> Outcome:
-    if set(table) != set(NAMES):
+    if set(table) != set(service.names):
         raise Inexpressible("columns have no names here")
-    data = [[row[name] for name in NAMES] for row in rows_of(table)]
+    data = [[row[name] for name in service.names] for row in rows_of(table)]
     return await _rows(service, "/invocations", {"instances": data})
 
 
@@ -134,6 +139,8 @@ async def inputs(service: Service, table: Table) -> Outcome:
 
 
 async def csv_text(service: Service, table: Table) -> Outcome:
+    if set(VECTORS) & set(service.names):
+        raise Inexpressible("a cell holds one value")
     for name, column in table.items():
         kinds = {"FP64": (int, float), "INT64": (int, float), "BOOL": (bool,), "BYTES": (str,)}
         for cell in column:
@@ -178,13 +185,27 @@ def datatype(name: str, column: list[Any], *, plain: bool = False) -> str:
     return found[kinds.pop()] if kinds else declared
 
 
+def unrolled(name: str, column: list[Any]) -> tuple[list[int], list[Any]]:
+    """Shape and values of a tensor: of vectors row after row, a null one as nulls."""
+    if name not in VECTORS:
+        return [len(column)], column
+    widths = {len(cell) for cell in column if type(cell) is list} or {WIDTH}
+    if len(widths) > 1 or 0 in widths or {type(cell) for cell in column} - {list, type(None)}:
+        raise Inexpressible("a tensor has one shape")
+    width = widths.pop()
+    cells = [[None] * width if cell is None else cell for cell in column]
+    return [len(column), width], [number for cell in cells for number in cell]
+
+
 def json_tensors(table: Table, *, nested: bool = False) -> bytes:
     tensors = []
     for name, column in table.items():
-        shape, data = [len(column)], column
+        shape, data = unrolled(name, column)
+        kind = datatype(name, data)
         if nested:
-            shape, data = [len(column), 1], [[cell] for cell in column]
-        kind = datatype(name, column)
+            width = shape[-1] if name in VECTORS else 1
+            shape = [len(column), width]
+            data = [data[at : at + width] for at in range(0, len(data), width)]
         tensors.append({"name": name, "datatype": kind, "shape": shape, "data": data})
     return encode({"inputs": tensors})
 
@@ -230,10 +251,11 @@ def packed(kind: str, values: list[Any]) -> bytes:
 async def v2_binary(service: Service, table: Table) -> Outcome:
     heads, parts = [], []
     for name, column in table.items():
-        kind, values = typed(name, column)
+        shape, data = unrolled(name, column)
+        kind, values = typed(name, data)
         parts.append(packed(kind, values))
         size = {"binary_data_size": len(parts[-1])}
-        heads.append({"name": name, "datatype": kind, "shape": [len(column)], "parameters": size})
+        heads.append({"name": name, "datatype": kind, "shape": shape, "parameters": size})
     head = encode({"inputs": heads, "parameters": {"binary_data_output": True}})
     answered = await service.post(
         "/v2/models/toy/infer",
@@ -250,8 +272,9 @@ async def v2_binary(service: Service, table: Table) -> Outcome:
 async def grpc_typed(service: Service, table: Table) -> Outcome:
     request = Request(model_name="toy")
     for name, column in table.items():
-        kind, values = typed(name, column)
-        tensor = request.inputs.add(name=name, datatype=kind, shape=[len(column)])
+        shape, data = unrolled(name, column)
+        kind, values = typed(name, data)
+        tensor = request.inputs.add(name=name, datatype=kind, shape=shape)
         cells = [cell.encode() for cell in values] if kind == "BYTES" else values
         getattr(tensor.contents, CONTENTS[kind]).extend(cells)
     response = await service.infer(request)
@@ -263,8 +286,10 @@ async def grpc_typed(service: Service, table: Table) -> Outcome:
 async def grpc_raw(service: Service, table: Table) -> Outcome:
     request = Request(model_name="toy", model_version="1")
     for name, column in table.items():
-        kind, values = typed(name, column)
-        request.inputs.add(name=name, datatype=kind, shape=[len(column), 1])
+        shape, data = unrolled(name, column)
+        kind, values = typed(name, data)
+        shape = shape if name in VECTORS else [*shape, 1]
+        request.inputs.add(name=name, datatype=kind, shape=shape)
         request.raw_input_contents.append(packed(kind, values))
     response = await service.infer(request)
     if isinstance(response, grpc.aio.AioRpcError):
@@ -293,11 +318,16 @@ async def vertex(service: Service, table: Table) -> Outcome:
 async def parquet(service: Service, table: Table) -> Outcome:
     columns = {}
     for name, column in table.items():
-        kind = datatype(name, column, plain=True)
-        if kind == "INT64" and any(c is not None and not -(2**63) <= c < 2**63 for c in column):
+        shape, flat = unrolled(name, column)
+        kind = datatype(name, flat, plain=True)
+        if kind == "INT64" and any(c is not None and not -(2**63) <= c < 2**63 for c in flat):
             raise Inexpressible("no type of Arrow's holds it")
-        cells = [None if c is None else float(c) for c in column] if kind == "FP64" else column
+        cells = [None if c is None else float(c) for c in flat] if kind == "FP64" else flat
         columns[name] = pa.array(cells, ARROW[kind])
+        if name in VECTORS:
+            fixed = pa.FixedSizeListArray.from_arrays(columns[name], shape[1])
+            lists = pa.list_(ARROW[kind]) if name == "spot" else fixed.type
+            columns[name] = fixed.cast(lists)
     file = io.BytesIO()
     pq.write_table(pa.table(columns), file)
     kind = "application/vnd.apache.parquet"
@@ -327,13 +357,12 @@ async def ask(service: Service, send: Send, table: Table) -> Outcome | None:
     return outcome._replace(recorded=msgspec.json.encode(recorded))
 
 
-@pytest.fixture(scope="module")
-def ask_all(toys: Any) -> Iterator[Callable[[Table], dict[str, Outcome]]]:
+def _asking(toys: Any, inputs: Any) -> Iterator[Callable[[Table], dict[str, Outcome]]]:
     async def begin() -> Service:
         stand = toys.Stand(Limits(rows=MOST))
         vertex_ai = Platform(name="vertex", predict="/predict", health="/live")
         stand.app = create_app(stand.server, platform=vertex_ai)
-        await stand.live("regression")
+        await stand.live("regression", inputs=inputs)
         port = GrpcPort(stand.app, stand.server, "127.0.0.1:0")
         await port.start()
         return Service(stand, port, grpc.aio.insecure_channel(port.address))
@@ -352,6 +381,20 @@ def ask_all(toys: Any) -> Iterator[Callable[[Table], dict[str, Outcome]]]:
         runner.run(end())
 
 
+@pytest.fixture(scope="module")
+def ask_all(toys: Any) -> Iterator[Callable[[Table], dict[str, Outcome]]]:
+    yield from _asking(toys, toys.INPUTS)
+
+
+@pytest.fixture(scope="module")
+def ask_vectors(toys: Any) -> Iterator[Callable[[Table], dict[str, Outcome]]]:
+    yield from _asking(toys, (*VECTOR_INPUTS, *toys.INPUTS[1:3]))
+
+
+VECTOR_INPUTS = (
+    Field(name="image", type="vector", width=WIDTH, nullable=False),
+    Field(name="spot", type="vector", width=WIDTH),
+)
 NUMBER = st.floats(-1e300, 1e300)
 SAYINGS: dict[str, st.SearchStrategy[Any]] = {
     "amount": NUMBER | st.integers(-EXACT, EXACT),
@@ -424,3 +467,62 @@ def test_null_is_null_where_a_contract_can_say_it(ask_all: Any, toys: Any, name:
     assert outcomes.keys() == {send.__name__ for send in CONTRACTS}
     assert len(set(map(str, outcomes.values()))) == 1
     assert f'"{name}":[null]'.encode() in outcomes["grpc_raw"].recorded
+
+
+VECTOR = st.lists(NUMBER | st.integers(-9, 9), min_size=WIDTH, max_size=WIDTH)
+GAPPY = st.lists(NUMBER | ODD, min_size=WIDTH, max_size=WIDTH)
+RAGGED = st.lists(NUMBER, max_size=WIDTH + 1)
+
+
+@st.composite
+def vector_tables(draw: Any, *, odd: bool = False) -> Table:
+    """Rows of two vectors, a number and a whole number; ``odd`` ones are wrong somehow."""
+    count = draw(st.integers(1, MOST + (0 if odd else 2)))
+    image, spot = VECTOR, st.none() | VECTOR
+    if odd:
+        image, spot = draw(
+            st.tuples(
+                st.sampled_from([VECTOR, VECTOR | ODD, GAPPY, RAGGED]),
+                st.sampled_from([st.none() | VECTOR, GAPPY, RAGGED]),
+            )
+        )
+    cells = {"image": image, "spot": spot, "age": NUMBER, "count": st.integers(-9, 9)}
+    return {
+        name: draw(st.lists(cells[name], min_size=count, max_size=count))
+        for name in draw(st.permutations(list(cells)))
+    }
+
+
+@settings(max_examples=60, deadline=None)
+@given(table=vector_tables())
+def test_a_vector_means_the_same_everywhere(ask_vectors: Any, table: Table) -> None:
+    outcomes = ask_vectors(table)
+    first = outcomes["records"]
+    assert first.status == (200 if len(table["age"]) <= MOST else 413)
+    assert {name: outcome for name, outcome in outcomes.items() if outcome != first} == {}
+    assert {"split", "inputs", "v1_instances", "v2_json", "v2_nested"} < outcomes.keys()
+
+
+@settings(max_examples=80, deadline=None)
+@given(table=vector_tables(odd=True))
+def test_what_one_contract_refuses_of_a_vector_they_all_refuse(
+    ask_vectors: Any, table: Table
+) -> None:
+    outcomes = ask_vectors(table)
+    first = outcomes["records"]
+    assert {name: outcome for name, outcome in outcomes.items() if outcome != first} == {}
+
+
+GOOD: Table = {"image": [[1.0, 2.5, -3.0]], "spot": [None], "age": [40.0], "count": [3]}
+
+
+def test_every_contract_but_csv_was_asked_for_a_vector(ask_vectors: Any) -> None:
+    outcomes = ask_vectors(GOOD)
+    assert outcomes.keys() == {send.__name__ for send in CONTRACTS} - {"csv_text"}
+    assert {outcome.status for outcome in outcomes.values()} == {200}
+    assert b'"image":[[1.0,2.5,-3.0]]' in outcomes["grpc_raw"].recorded
+    assert b'"spot":[null]' in outcomes["grpc_raw"].recorded
+    for wrong in ([1.0, 2.0], [1.0, 2.0, 3.0, 4.0], [1.0, None, 2.0], None):
+        refused = ask_vectors({**GOOD, "image": [wrong]})
+        assert refused.keys() == outcomes.keys(), "each of them can say it"
+        assert {outcome.status for outcome in refused.values()} == {400}

@@ -6,6 +6,7 @@
 ``boolean``  bool, or float64 (0, 1) with NaN when the column has nulls
 ``string``  object array of ``str`` or ``None``
 ``datetime``  datetime64[us] in UTC; null is NaT
+``vector``  (n, width) float64; null is a row of NaN
 ==========  ==================================================================
 """
 
@@ -19,8 +20,9 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from holdfast.bundle import vectors
 from holdfast.errors import DataError
-from holdfast.records.signature import ColumnType, Field, Signature
+from holdfast.records.signature import Field, Signature
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -134,11 +136,13 @@ def column(values: Iterable[Any], field: Field) -> Column:
     array([ 1., nan])
     """
     try:
+        if field.type == "vector":
+            return vectors.block(list(values), field.width)
         return _BUILDERS[field.type](list(values))
     except (AttributeError, TypeError, ValueError, OverflowError):
         raise DataError(
             "data.wrong_type",
-            f"column '{field.name}' holds a value that is not a {field.type}",
+            f"column '{field.name}' holds a value that is not a {field.kind}",
             f"Send only {field.type} values (or null) in '{field.name}'.",
         ) from None
 
@@ -214,6 +218,8 @@ def to_values(columns: Columns) -> dict[str, list[Any]]:
 
 
 def _plain(values: Column) -> list[Any]:
+    if values.ndim == 2:
+        return vectors.plain(values)
     kind = values.dtype.kind
     if kind == "M":
         texts = np.datetime_as_string(values.astype("datetime64[us]")).tolist()
@@ -233,19 +239,22 @@ def from_polars(frame: pl.DataFrame, signature: Signature) -> Columns:
         if field.name not in frame.columns:
             raise _missing(field.name)
         try:
-            columns[field.name] = _from_series(frame.get_column(field.name), field.type)
+            columns[field.name] = _from_series(frame.get_column(field.name), field)
         except Exception as error:
             raise DataError(
                 "data.wrong_type",
-                f"column '{field.name}' is {frame.schema[field.name]}, not {field.type}",
+                f"column '{field.name}' is {frame.schema[field.name]}, not {field.kind}",
                 "Give the type the model was trained on.",
             ) from error
     return columns
 
 
-def _from_series(series: pl.Series, kind: ColumnType) -> Column:
+def _from_series(series: pl.Series, field: Field) -> Column:
     import polars as pl
 
+    kind = field.type
+    if kind == "vector":
+        return vectors.from_polars(series, field.width)
     if kind == "string":
         return series.cast(pl.String).to_numpy().astype(object)
     if kind == "datetime":
@@ -268,19 +277,22 @@ def from_pandas(frame: pd.DataFrame, signature: Signature) -> Columns:
         if field.name not in frame.columns:
             raise _missing(field.name)
         try:
-            columns[field.name] = _from_pandas_series(frame[field.name], field.type)
+            columns[field.name] = _from_pandas_series(frame[field.name], field)
         except (TypeError, ValueError, OverflowError) as error:
             raise DataError(
                 "data.wrong_type",
-                f"column '{field.name}' is {frame[field.name].dtype}, not {field.type}",
+                f"column '{field.name}' is {frame[field.name].dtype}, not {field.kind}",
                 "Give the type the model was trained on.",
             ) from error
     return columns
 
 
-def _from_pandas_series(series: pd.Series[Any], kind: ColumnType) -> Column:
+def _from_pandas_series(series: pd.Series[Any], field: Field) -> Column:
     import pandas as pd
 
+    kind = field.type
+    if kind == "vector":
+        return vectors.block(series.tolist(), field.width)
     if kind == "datetime":
         moments = pd.to_datetime(series, utc=True).dt.tz_localize(None)
         return np.asarray(moments.to_numpy().astype("datetime64[us]"))
@@ -301,7 +313,11 @@ def to_pandas(columns: Columns) -> pd.DataFrame:
     """A plain pandas frame of the columns, without copying numbers."""
     import pandas as pd
 
-    return pd.DataFrame(dict(columns), copy=False)
+    held = {
+        name: vectors.objects(values) if values.ndim == 2 else values
+        for name, values in columns.items()
+    }
+    return pd.DataFrame(held, copy=False)
 
 
 def _missing(name: str) -> DataError:

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from holdfast.bundle import vectors
 from holdfast.bundle.columns import Column, Columns
 from holdfast.errors import BundleError
 
@@ -131,6 +132,8 @@ def pandas_values(values: Column, column: ColumnDtype) -> Any:
     import pandas as pd
 
     dtype = column.dtype
+    if values.ndim == 2:
+        return vectors.objects(values)
     if column.categories is not None:
         codes = {value: code for code, value in enumerate(column.categories)}
         positions = np.array([codes.get(value, -1) for value in values], dtype=np.int64)
@@ -167,6 +170,10 @@ def polars_series(values: Column, column: ColumnDtype) -> pl.Series:
     import polars as pl
 
     name, (kind, *rest) = column.name, column.dtype.split(" ")
+    if values.ndim == 2:
+        rows = pl.Series(name, values, dtype=pl.Array(pl.Float64, values.shape[1]))
+        null = pl.Series(vectors.null_rows(values))
+        return rows.to_frame().select(pl.when(~null).then(pl.col(name)).alias(name)).to_series()
     if column.categories is not None:
         known = set(column.categories)
         # A category never seen in training is a null, as pandas has it.

@@ -173,7 +173,7 @@ def open_bundle(
 class Golden(msgspec.Struct, frozen=True, kw_only=True):
     """``golden.json``: rows, and what the model answered for them when it was registered."""
 
-    columns: dict[str, list[float | int | bool | str | None]]
+    columns: dict[str, list[float | int | bool | str | list[float] | None]]
     prediction: list[float | int | bool | str]
     probability: list[float | list[float]] | None = None
 

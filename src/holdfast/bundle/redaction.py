@@ -126,6 +126,8 @@ def _column_key(key: bytes, name: str) -> bytes:
 def _hash(key: bytes, value: Any) -> str:
     if type(value) is float and value.is_integer():
         value = int(value)  # a whole number comes as either, depending on the nulls beside it
+    elif type(value) is list:
+        value = [number + 0.0 for number in value]  # of a vector; -0.0 equals 0.0
     text = value if isinstance(value, str) else _encode(value).hex()
     data = text.encode("utf-8", "surrogatepass")
     return PREFIX + hashlib.blake2b(data, key=key, digest_size=16).hexdigest()

@@ -10,7 +10,7 @@ import polars as pl
 
 from holdfast.data.naming import one_of
 from holdfast.data.profile import MINIMUM, Day, newest_run
-from holdfast.data.schema import type_name
+from holdfast.data.schema import type_name, width_of
 from holdfast.data.units import unit_change
 from holdfast.records import Breach, ColumnContract
 
@@ -46,9 +46,18 @@ Clause = Callable[[Observed], Iterator[Breach]]
 
 
 def type_kept(seen: Observed) -> Iterator[Breach]:
-    """The column has the type of the reference. Whole numbers are fine where numbers were."""
+    """The column has the type of the reference, and vectors its width. Whole numbers are fine where
+    numbers were.
+    """
     was, now = seen.contract.type, type_name(seen.values.dtype)
-    if was == now or seen.values.null_count() == seen.values.len():
+    if seen.values.null_count() == seen.values.len():
+        return
+    if was == now == "vector":
+        before, width = seen.contract.width, width_of(seen.values.dtype)
+        if before != width:
+            sentence = f"'{seen.contract.name}' had {before} numbers a row and now has {width}"
+            yield seen.breach("type", sentence, hard=True)
+    if was == now:
         return
     if seen.contract.label and {was, now} == {"long", "double"}:
         return

@@ -11,7 +11,7 @@ import polars as pl
 from holdfast.data.clauses import CLAUSES, Observed, type_kept
 from holdfast.data.naming import one_of
 from holdfast.data.profile import MINIMUM, days, longest_run, quantiles
-from holdfast.data.schema import TIME, normalise, type_name
+from holdfast.data.schema import TIME, normalise, type_name, width_of
 from holdfast.errors import DataError
 from holdfast.records import Breach, ColumnContract, Contract
 from holdfast.spec import Data
@@ -108,6 +108,7 @@ def _learn_column(values: pl.Series, times: pl.Series, *, label: bool) -> Column
         jump=jump,
         jump_ratio=jump_ratio,
         last=medians[-1] if medians else None,
+        width=width_of(values.dtype),
     )
 
 

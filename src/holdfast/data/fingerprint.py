@@ -63,6 +63,11 @@ def _sha256(column: pl.Series) -> str:
     if column.dtype == pl.Boolean:
         state.update(np.packbits(column.fill_null(False).to_numpy()).tobytes())
         return state.hexdigest()
+    if isinstance(column.dtype, pl.Array):
+        vectors = column.to_numpy()
+        vectors = np.where(column.is_not_null().to_numpy()[:, None], vectors, 0.0)
+        state.update(np.ascontiguousarray(vectors, "<f8").tobytes())
+        return state.hexdigest()
     plain = column.dt.timestamp("us") if isinstance(column.dtype, pl.Datetime) else column
     values = plain.fill_null(0).to_numpy()
     state.update(np.ascontiguousarray(values, values.dtype.newbyteorder("<")).tobytes())

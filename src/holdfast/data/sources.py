@@ -176,6 +176,12 @@ def _require_times(frame: pl.DataFrame, name: str) -> None:
 
 
 def _identifiers(column: pl.Series) -> pl.Series:
+    if isinstance(column.dtype, pl.Array):
+        raise DataError(
+            "data.bad_id",
+            f"the id '{column.name}' is a list of numbers",
+            "Name a column of text or whole numbers as id.",
+        )
     if column.dtype == pl.Float64 and bool((column.drop_nulls() % 1 == 0).all()):
         column = column.cast(pl.Int64)  # whole numbers that nulls made fractional
     missing = column.null_count()
@@ -205,6 +211,12 @@ def _label(column: pl.Series) -> pl.Series:
             "data.bad_label",
             f"the label '{column.name}' is a time, which cannot be predicted",
             "Make it a number, a boolean or text; for a duration, its seconds or minutes.",
+        )
+    if isinstance(column.dtype, pl.Array):
+        raise DataError(
+            "data.bad_label",
+            f"the label '{column.name}' is a list of numbers, which cannot be predicted",
+            "Make it one number, a boolean or text.",
         )
     if column.null_count() == column.len():
         raise DataError(

@@ -94,7 +94,7 @@ def make_card(
                 title="Inputs",
                 heads=("column", "type", "may be missing"),
                 lines=tuple(
-                    (field.name, field.type, "yes" if field.nullable else "no")
+                    (field.name, field.kind, "yes" if field.nullable else "no")
                     for field in manifest.signature.inputs
                 ),
             ),

@@ -10,6 +10,7 @@ from pathlib import Path
 from croniter import croniter
 
 from holdfast.data import sources, splits
+from holdfast.data.groups import check_groups
 from holdfast.errors import SpecError
 from holdfast.loop.channels import check_kind, unset
 from holdfast.loop.container import Container
@@ -85,6 +86,7 @@ def check_project(container: Container) -> CheckReport:
         else:
             user_code.find(spec.model.train)
         frame = sources.read(spec.data, spec.root, user_code)
+    check_groups(frame, spec)
     known = sources.known_at(frame, spec.data, container.clock.now(), spec.retrain.window)
     split = splits.by_time(known, spec.data)
     breaches = breaches_of(container, spec.model.name, known)

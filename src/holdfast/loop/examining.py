@@ -15,6 +15,7 @@ from holdfast.bundle.pickles import imports_of
 from holdfast.bundle.predictor import Predictor
 from holdfast.data.splits import Split
 from holdfast.gate.evidence import Alone
+from holdfast.monitoring.views import make_space, place, vectors, width_of
 from holdfast.records import Version
 from holdfast.spec import Spec
 from holdfast.statistics.exact import quantile_bounds
@@ -81,9 +82,24 @@ def _target(labels: pl.Series, spec: Spec, classes: tuple[object, ...]) -> Float
 
 
 def _cells(train: pl.Series, test: pl.Series) -> tuple[Indices, Indices]:
+    if isinstance(train.dtype, pl.Array):
+        return _regions(train, test)
     both = pl.concat([train, test])
     if both.dtype == pl.String:
         codes = both.rank("dense").fill_null(0).to_numpy().astype(np.intp)
         return codes[: len(train)], codes[len(train) :]
     numbers = both.to_physical().cast(pl.Float64).fill_null(float("nan")).to_numpy()
     return number_cells(numbers[: len(train)], numbers[len(train) :])
+
+
+def _regions(train: pl.Series, test: pl.Series) -> tuple[Indices, Indices]:
+    """Vectors by the nearest of the centres learned from; null has a cell of its own."""
+    width = width_of(train)
+    space = make_space(vectors(train, width))
+    if space is None:
+        return np.zeros(len(train), np.intp), np.zeros(len(test), np.intp)
+    cells = [
+        place(vectors(rows, width), space).cluster.cast(pl.Int64).fill_null(-1).to_numpy()
+        for rows in (train, test)
+    ]
+    return cells[0].astype(np.intp) + 1, cells[1].astype(np.intp) + 1

@@ -18,6 +18,7 @@ import psutil
 from holdfast.data import contract as contracts
 from holdfast.data import sources, splits, versions
 from holdfast.data.files import file_names
+from holdfast.data.groups import check_groups
 from holdfast.data.leave_out import leave_out
 from holdfast.errors import ConflictError, DataError, HoldfastError
 from holdfast.loop.container import Container
@@ -129,6 +130,7 @@ class _Training:
             self._tell("reading the data")
             user_code = self._container.user_code(spec, self._folder / "load.log", {}, self._kept)
             frame = sources.read(spec.data, spec.root, user_code)
+            check_groups(frame, spec)
             frame = sources.known_at(frame, spec.data, cut, spec.retrain.window)
             frame, broken = self._unbroken(frame)
             dataset = versions.snapshot(

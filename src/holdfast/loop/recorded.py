@@ -22,6 +22,10 @@ def recorded_columns(
     What is dropped is left out, so that nothing expects it of the log.
     """
     policy = redaction.policy
+    lists = [
+        pl.col(name).arr.to_list() for name in features if isinstance(rows.schema[name], pl.Array)
+    ]
+    rows = rows.with_columns(lists)
     if not policy.redact:
         return rows.select(features)
     plain = to_values(from_polars(rows, signature))

@@ -158,9 +158,18 @@ TEXT_VIEWS: tuple[View, ...] = tuple(_TEXT_VIEWS)
 
 
 def vectors(series: pl.Series, width: int) -> Floats:
-    """(n, width) embeddings; NaN where there is none, or one of another width."""
+    """(n, width) embeddings; NaN where there is none, or one of another width.
+
+    The log holds them as text, such as ``[0.5,1.0]``, where another version had something else
+    under that name.
+    """
     if isinstance(series.dtype, pl.Array):
         series = series.arr.to_list()
+    elif series.dtype == pl.String:
+        parts = series.str.strip_chars("[]").str.split(",")
+        series = parts.list.eval(pl.element().cast(pl.Float64, strict=False))
+    elif not isinstance(series.dtype, pl.List):
+        return np.full((series.len(), width), np.nan)
     fits = (series.list.len() == width).fill_null(value=False)
     result = np.full((series.len(), width), np.nan)
     flat = series.filter(fits).explode().cast(pl.Float64).to_numpy()

@@ -8,7 +8,7 @@ from itertools import chain
 import numpy as np
 import polars as pl
 
-from holdfast.recording.values import FEATURE, series, text
+from holdfast.recording.values import FEATURE, series, text, vector_text
 from holdfast.records.prediction import PredictionBatch
 
 SCHEMA: dict[str, pl.DataType] = {
@@ -45,11 +45,27 @@ def frames(batches: Sequence[PredictionBatch]) -> dict[str, pl.DataFrame]:
     for (model, names), group in groups.items():
         parts.setdefault(model, []).append(_frame(group, names))
     return {
-        model: pl.concat(frames, how="diagonal_relaxed").unique(
+        model: pl.concat(_alike(frames), how="diagonal_relaxed").unique(
             subset=list(KEY), keep="first", maintain_order=True
         )
         for model, frames in parts.items()
     }
+
+
+def _alike(frames: list[pl.DataFrame]) -> list[pl.DataFrame]:
+    """The same frames; a column that is of vectors in some only is text in all."""
+    kinds: dict[str, set[bool]] = {}
+    for frame in frames:
+        for name, dtype in frame.schema.items():
+            if dtype != pl.Null:
+                kinds.setdefault(name, set()).add(isinstance(dtype, pl.List))
+    mixed = {name for name, found in kinds.items() if len(found) > 1}
+    return [
+        frame.with_columns(
+            vector_text(name) for name in mixed if isinstance(frame.schema.get(name), pl.List)
+        )
+        for frame in frames
+    ]
 
 
 def _frame(batches: list[PredictionBatch], names: tuple[str, ...]) -> pl.DataFrame:

@@ -19,8 +19,8 @@ prediction      VARCHAR                    the class, or the number of a regress
 score           DOUBLE                     probability of the positive class; the number of a
                                            regression; null for multiclass
 scores          DOUBLE[]                   multiclass: probability of each class, in their order
-f_<feature>     DOUBLE, BIGINT, BOOLEAN    the input; null where it was missing or not a number;
-                or VARCHAR                 ``hash:…`` where it is redacted
+f_<feature>     DOUBLE, BIGINT, BOOLEAN,   the input; null where it was missing or not a number;
+                VARCHAR or DOUBLE[]        ``hash:…`` where it is redacted; a vector is a list
 ==============  =========================  ======================================================
 
 Versions may have other features, and a feature another type; so read with ``union_by_name``::

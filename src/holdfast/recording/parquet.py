@@ -21,6 +21,7 @@ from pathlib import Path
 import polars as pl
 
 from holdfast.recording.folders import make_folder, sync_folder
+from holdfast.recording.values import vector_text
 
 GRACE_SECONDS = 120.0
 FAN_IN = 32
@@ -81,7 +82,7 @@ def scan(
             target[name] = _common(target.get(name, pl.Null()), dtype)
     together = [p for p, s in zip(files, schemas, strict=True) if _widens(s, target)]
     apart = [(p, s) for p, s in zip(files, schemas, strict=True) if not _widens(s, target)]
-    parts = [_read(path).cast({name: target[name] for name in found}) for path, found in apart]
+    parts = [_read_as(path, found, target) for path, found in apart]
     if together or not parts:
         parts.append(_scan_as(together, target))
     if len(parts) == 1:
@@ -197,6 +198,17 @@ def _widens(found: Mapping[str, pl.DataType], target: Mapping[str, pl.DataType])
 
 def _read(path: Path) -> pl.LazyFrame:
     return pl.scan_parquet(path, hive_partitioning=False, glob=False)
+
+
+def _read_as(
+    path: Path, found: Mapping[str, pl.DataType], target: Mapping[str, pl.DataType]
+) -> pl.LazyFrame:
+    texts = [
+        vector_text(name)
+        for name, dtype in found.items()
+        if isinstance(dtype, pl.List) and target[name] == pl.String
+    ]
+    return _read(path).with_columns(texts).cast({name: target[name] for name in found})
 
 
 def _scan_as(files: Iterable[Path], schema: Mapping[str, pl.DataType]) -> pl.LazyFrame:

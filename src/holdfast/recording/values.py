@@ -53,10 +53,13 @@ def series(name: str, values: list[Any]) -> pl.Series:
     """A column with the narrowest type that holds all values; not-a-number becomes null.
 
     Booleans stay booleans and whole numbers whole numbers; mixed with others they become floats;
-    anything mixed with text becomes text. Without any value the type is Null.
+    anything mixed with text becomes text. Vectors are lists of floats. Without any value the type
+    is Null.
     """
     kinds = set(map(type, values))
     kinds.discard(type(None))
+    if kinds == {list}:
+        return pl.Series(name, values, dtype=pl.List(pl.Float64))
     if not kinds:
         return pl.Series(name, values, dtype=pl.Null)
     if str in kinds:
@@ -72,3 +75,11 @@ def series(name: str, values: list[Any]) -> pl.Series:
             pass
     numbers = [None if value is None else float(value) for value in values]
     return pl.Series(name, numbers, dtype=pl.Float64).fill_nan(None)
+
+
+def vector_text(name: str) -> pl.Expr:
+    """A column of vectors as text, such as ``[0.5,1.0]``: how it is kept beside another version's
+    column of that name that holds something else.
+    """
+    numbers = pl.col(name).list.eval(pl.element().cast(pl.String))
+    return pl.format("[{}]", numbers.list.join(",")).alias(name)

@@ -56,6 +56,7 @@ class ColumnContract(Record, frozen=True, kw_only=True):
         jump: largest change of the daily median from one day to the next; ``jump_ratio`` the
             largest |log ratio|, for medians above zero.
         last: median of the newest day.
+        width: numbers in a vector; 0 for every other type.
     """
 
     name: str
@@ -74,6 +75,7 @@ class ColumnContract(Record, frozen=True, kw_only=True):
     jump: float | None = None
     jump_ratio: float | None = None
     last: float | None = None
+    width: int = 0
 
 
 class Contract(Record, frozen=True, kw_only=True):

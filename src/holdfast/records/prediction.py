@@ -36,7 +36,7 @@ class PredictionBatch(Record, frozen=True, kw_only=True, array_like=True):
     at: float
     role: Role
     names: tuple[str, ...]
-    columns: list[list[float | int | bool | str | None]]
+    columns: list[list[float | int | bool | str | list[float] | None]]
     ids: list[str] | None
     predictions: list[float | int | bool | str | None]
     scores: list[float | list[float] | None]

@@ -6,15 +6,33 @@ from typing import Literal
 
 from holdfast.records.base import Record
 
-ColumnType = Literal["double", "long", "boolean", "string", "datetime"]
+ColumnType = Literal["double", "long", "boolean", "string", "datetime", "vector"]
 
 
 class Field(Record, frozen=True, kw_only=True):
-    """One column: its name, MLflow type name, and whether it may be null."""
+    """One column.
+
+    Args:
+        name: of the column.
+        type: MLflow's name of the type; ``vector`` is a list of ``width`` numbers, which is
+            ``Array(double)`` in MLflow.
+        nullable: whether it may be null; a vector is null as a whole.
+        width: numbers in a vector; 0 for every other type.
+    """
 
     name: str
     type: ColumnType
     nullable: bool = True
+    width: int = 0
+
+    @property
+    def kind(self) -> str:
+        """The type in words.
+
+        >>> Field(name="a", type="vector", width=3).kind
+        'vector of 3 numbers'
+        """
+        return f"vector of {self.width} numbers" if self.type == "vector" else self.type
 
 
 class Signature(Record, frozen=True, kw_only=True):

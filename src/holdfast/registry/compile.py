@@ -81,8 +81,8 @@ def _first_alike(
     fields = {field.name: field for field in original.signature.inputs}
     inputs = [fields[name] for name in original.recipe.names]
     for field in inputs:
-        if field.type == "datetime":
-            return None, f"cannot be compiled: '{field.name}' is a datetime"
+        if field.type in ("datetime", "vector"):
+            return None, f"cannot be compiled: '{field.name}' is a {field.type}"
         if len(original.known.get(field.name, ())) > MAX_KNOWN:
             return None, f"cannot be compiled: '{field.name}' has too many categories"
     why = ""

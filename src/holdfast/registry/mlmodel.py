@@ -62,6 +62,8 @@ def mlflow_signature(signature: Signature) -> Any:
 
     def column(field: Field) -> Any:
         kind: Any = DataType[mlflow_type(field)]
+        if field.type == "vector":
+            kind = Array(kind)
         if field.name == "probability" and len(signature.classes) > 2:
             kind = Array(kind)
         return ColSpec(kind, name=field.name, required=not field.nullable)
@@ -71,12 +73,15 @@ def mlflow_signature(signature: Signature) -> Any:
 
 
 def mlflow_type(field: Field) -> str:
-    """MLflow's type of a column: pandas holds integers with nulls as doubles, so it is told so.
+    """MLflow's type of a column, or of what a vector holds: pandas holds integers with nulls as
+    doubles, so it is told so.
 
     >>> mlflow_type(Field(name="a", type="long", nullable=True))
     'double'
     """
-    return "double" if field.type == "long" and field.nullable else field.type
+    if field.type == "vector" or (field.type == "long" and field.nullable):
+        return "double"
+    return field.type
 
 
 def _write_environment(folder: Path, lock: str) -> None:

@@ -154,6 +154,8 @@ def with_null(rows: Columns, field: Field) -> Columns:
         nulls: Any = np.full(length, None, dtype=object)
     elif field.type == "datetime":
         nulls = np.full(length, np.datetime64("NaT"), dtype="datetime64[us]")
+    elif field.type == "vector":
+        nulls = np.full((length, field.width), np.nan)
     else:
         nulls = np.full(length, np.nan)
     return {**rows, field.name: nulls}

@@ -41,7 +41,8 @@ def infer_signature(train: pl.DataFrame, spec: Spec, classes: Sequence[Label]) -
 def _field(series: pl.Series) -> Field:
     kind = column_type(series.name, series.dtype)
     nullable = series.null_count() > 0 or kind in ("double", "string")
-    return Field(name=series.name, type=kind, nullable=nullable)
+    width = int(series.dtype.size) if isinstance(series.dtype, pl.Array) else 0
+    return Field(name=series.name, type=kind, nullable=nullable, width=width)
 
 
 def column_type(name: str, dtype: pl.DataType) -> ColumnType:
@@ -63,10 +64,12 @@ def column_type(name: str, dtype: pl.DataType) -> ColumnType:
         return "string"
     if isinstance(dtype, (pl.Datetime, pl.Date)):
         return "datetime"
+    if isinstance(dtype, pl.Array) and dtype.inner.is_numeric():
+        return "vector"
     raise BundleError(
         "bundle.column_type",
         f"the feature '{name}' is a {dtype}, which no request can carry",
-        "Turn it into a number, a string, a boolean or a time.",
+        "Turn it into a number, a string, a boolean, a time or a list of numbers.",
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from holdfast.bundle import vectors
 from holdfast.bundle.columns import Column, to_values
 from holdfast.errors import RequestError
 from holdfast.records import Field
@@ -31,7 +32,9 @@ _FOUND = {str: "text", bool: "true or false", _NULL: "null", list: "a list", dic
 
 
 class Cells(NamedTuple):
-    """One column: ``array`` for the model, ``values`` for the record (plain, null is None)."""
+    """One column: ``array`` for the model, of vectors (n, width); ``values`` for the record (plain,
+    null is None).
+    """
 
     array: Column
     values: list[Any]
@@ -50,6 +53,8 @@ def builder(field: Field) -> Build:
     >>> builder(Field(name="age", type="double"))([1, None]).values
     [1.0, None]
     """
+    if field.type == "vector":
+        return _vector_builder(field)
     make, plain = _MAKERS[field.type]
     allowed = plain | {_NULL} if field.nullable else plain
 
@@ -63,6 +68,37 @@ def builder(field: Field) -> Build:
             raise _out_of_range(field) from None
 
     return build
+
+
+def _vector_builder(field: Field) -> Build:
+    """A list of nothing but nulls is null, as a tensor writes it; any other null is refused."""
+    allowed: frozenset[type] = frozenset({list, _NULL} if field.nullable else {list})
+    numbers, width = _MAKERS["double"][1], field.width
+    null = [np.nan] * width
+
+    def build(values: Sequence[Any]) -> Cells:
+        if not set(map(type, values)) <= allowed:
+            raise _refused(field, values, allowed)
+        for row, value in enumerate(values):
+            if value is not None and len(value) != width:
+                raise _wrong_width(field, row, len(value))
+        if field.nullable:
+            values = [None if _is_null(value) else value for value in values]
+        lists = [value for value in values if value is not None]
+        kinds = set(map(type, chain.from_iterable(lists)))
+        if not kinds <= numbers:
+            raise _no_numbers(field, kinds - numbers)
+        try:
+            array = np.array([null if value is None else value for value in values], np.float64)
+        except OverflowError:
+            raise _out_of_range(field) from None
+        return Cells(array, vectors.plain(array))
+
+    return build
+
+
+def _is_null(value: list[Any] | None) -> bool:
+    return value is None or (value[0] is None and value.count(None) == len(value))
 
 
 Numbers = tuple[NDArray[np.float64], dict[str, list[Any]]]
@@ -167,6 +203,23 @@ def _refused(field: Field, values: Sequence[Any], allowed: frozenset[type]) -> R
     )
 
 
+def _wrong_width(field: Field, row: int, width: int) -> RequestError:
+    return RequestError(
+        "request.wrong_width",
+        f"column '{field.name}' must be {_wanted(field)}, but row {row} has {width} of them",
+        "Send as many numbers as the model was trained on",
+    )
+
+
+def _no_numbers(field: Field, kinds: set[type]) -> RequestError:
+    found = next((_FOUND[kind] for kind in _FOUND if kind in kinds), "something else")
+    return RequestError(
+        "request.wrong_type",
+        f"column '{field.name}' must be {_wanted(field)}, but a list in it holds {found}",
+        "Send numbers only; a vector is null as a whole, or not at all",
+    )
+
+
 def _out_of_range(field: Field) -> RequestError:
     return RequestError(
         "request.wrong_value",
@@ -176,4 +229,5 @@ def _out_of_range(field: Field) -> RequestError:
 
 
 def _wanted(field: Field) -> str:
-    return _WANTED[field.type] + (" or null" if field.nullable else "")
+    wanted = _WANTED.get(field.type) or f"a list of {field.width} numbers"
+    return wanted + (" or null" if field.nullable else "")

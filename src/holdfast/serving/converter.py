@@ -43,6 +43,9 @@ class Converter:
         limit: most rows of a request.
         also: columns that are accepted and left out: those of the version before, so that callers
             need not change at the moment of a switch.
+
+    Attributes:
+        widths: of the columns of vectors; most signatures have none.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class Converter:
         self._doubles = tuple(numbers)
         self._by_place = picker([self.order.index(name) for name in numbers])
         self._required = frozenset(self.names)
+        self.widths = {field.name: field.width for field in signature.inputs if field.width}
         self._id = signature.id
         self._known = self._required | also | ({signature.id} if signature.id else set())
 

@@ -46,8 +46,16 @@ def read_csv(body: bytes, converter: Converter, *, header: bool = True) -> Rows:
         header: whether the first line names the columns; they are the signature's otherwise.
 
     Raises:
-        RequestError: when it is no CSV, or a cell does not fit.
+        RequestError: when it is no CSV, or a cell does not fit; with status 415 when the model
+            takes vectors, which no cell can hold.
     """
+    if converter.widths:
+        raise RequestError(
+            "request.media_type",
+            f"a cell of CSV cannot hold the vector '{next(iter(converter.widths))}'",
+            "Send application/json, application/jsonlines or application/vnd.apache.parquet",
+            415,
+        )
     try:
         reader = csv.reader(io.StringIO(body.decode("utf-8-sig"), newline=""), strict=True)
         lines = [line for line in reader if line]

@@ -6,21 +6,22 @@ What tensors, outputs and models mean here, so that REST and gRPC cannot differ.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from holdfast.serving.converter import Converter, Rows
 from holdfast.serving.router import LiveRoute, Loaded
 from holdfast.serving.server import Answer, ModelServer
-from holdfast.serving.tensors import Result, Tensor, wrong
+from holdfast.serving.tensors import Result, Tensor, vectors, wrong
 
 EXTENSIONS = ("binary_tensor_data",)
 DATATYPES = {
     "double": "FP64", "long": "INT64", "boolean": "BOOL", "string": "BYTES", "datetime": "BYTES",
+    "vector": "FP64",
 }  # fmt: skip
 _NUMBERS = ("FP", "INT", "UINT")
 _TAKEN: dict[str, tuple[str, ...]] = {
     "double": _NUMBERS, "long": _NUMBERS, "boolean": ("BOOL",), "string": ("BYTES",),
-    "datetime": ("BYTES",),
+    "datetime": ("BYTES",), "vector": _NUMBERS,
 }  # fmt: skip
 _LONGEST_ID = 256
 
@@ -76,7 +77,7 @@ def read_rows(tensors: Sequence[Tensor], converter: Converter) -> Rows:
         RequestError: when the tensors do not fit each other or the model.
     """
     count = tensors[0].rows
-    columns = {tensor.name: tensor.values for tensor in tensors}
+    columns: dict[str, Sequence[Any]] = {tensor.name: tensor.values for tensor in tensors}
     if len(columns) != len(tensors) or any(tensor.rows != count for tensor in tensors):
         raise wrong("inputs must have different names and the same number of rows")
     datatypes = {tensor.name: tensor.datatype for tensor in tensors}
@@ -84,6 +85,9 @@ def read_rows(tensors: Sequence[Tensor], converter: Converter) -> Rows:
         datatype = datatypes.get(field.name)
         if datatype is not None and not datatype.startswith(_TAKEN[field.type]):
             raise wrong(f"the input '{field.name}' must be {DATATYPES[field.type]}")
+    for name, width in converter.widths.items():
+        if name in columns:
+            columns[name] = vectors(columns[name], width)
     return converter.columns(columns, count)
 
 
@@ -147,7 +151,8 @@ def describe(server: ModelServer, name: str, version: str | None) -> Description
         versions=[str(number) for number in sorted(live.versions)],
         platform=f"holdfast_{loaded.kind}",
         inputs=[
-            Shape(field.name, DATATYPES[field.type], (-1,)) for field in loaded.signature.inputs
+            Shape(field.name, DATATYPES[field.type], (-1, field.width) if field.width else (-1,))
+            for field in loaded.signature.inputs
         ],
         outputs=outputs,
     )

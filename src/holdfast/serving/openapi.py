@@ -105,5 +105,9 @@ def answer_schema(loaded: Loaded) -> Json:
 
 
 def _cell(field: Field) -> Json:
-    kind = _TYPES[field.type]
+    kind = _vector(field.width) if field.width else _TYPES[field.type]
     return {**kind, "type": [kind["type"], "null"]} if field.nullable else dict(kind)
+
+
+def _vector(width: int) -> Json:
+    return {"type": "array", "items": _TYPES["double"], "minItems": width, "maxItems": width}

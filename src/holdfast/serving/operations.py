@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
+from holdfast.serving.inference import DATATYPES
 from holdfast.serving.router import LiveRoute, Loaded
 
 Json = dict[str, Any]
@@ -12,9 +13,6 @@ Json = dict[str, Any]
 _SAMPLES: dict[str, Any] = {
     "double": 0.5, "long": 1, "boolean": True, "string": "text",
     "datetime": "2025-01-01T00:00:00Z",
-}  # fmt: skip
-_TENSOR_TYPES = {
-    "double": "FP64", "long": "INT64", "boolean": "BOOL", "string": "BYTES", "datetime": "BYTES",
 }  # fmt: skip
 _TEXT: Json = {"schema": {"type": "string"}}
 _BYTES: Json = {"schema": {"type": "string", "format": "binary"}}
@@ -57,7 +55,10 @@ def sample_row(loaded: Loaded) -> Json:
     """A row that the model answers: a golden row when the bundle has one."""
     if loaded.example:
         return dict(loaded.example)
-    return {field.name: _SAMPLES[field.type] for field in loaded.signature.inputs}
+    return {
+        field.name: [0.5] * field.width if field.width else _SAMPLES[field.type]
+        for field in loaded.signature.inputs
+    }
 
 
 def get(summary: str, tag: str, *, media: str = "application/json", mlflow: bool = False) -> Json:
@@ -112,7 +113,8 @@ def invocations(live: list[LiveRoute]) -> Json:
         _mlflow_examples(live), _answers(live),
     )  # fmt: skip
     content = operation["requestBody"]["content"]
-    content["text/csv"] = _TEXT
+    if not all(route.converter.widths for route in live):  # a cell of CSV holds no vector
+        content["text/csv"] = _TEXT
     content["application/jsonlines"] = _TEXT
     content["application/vnd.apache.parquet"] = _BYTES
     operation["responses"]["200"]["content"] |= {"text/csv": _TEXT, "application/jsonlines": _TEXT}
@@ -234,9 +236,9 @@ def _v2(route: LiveRoute) -> Json:
     inputs = [
         {
             "name": field.name,
-            "datatype": _TENSOR_TYPES[field.type],
-            "shape": [1],
-            "data": [row[field.name]],
+            "datatype": DATATYPES[field.type],
+            "shape": [1, field.width] if field.width else [1],
+            "data": row[field.name] if type(row[field.name]) is list else [row[field.name]],
         }
         for field in route.champion.signature.inputs
     ]

@@ -31,7 +31,7 @@ class ParquetReader:
         self._process: subprocess.Popen[bytes] | None = None
 
     def read(self, body: bytes, converter: Converter) -> Rows:
-        """Rows of a Parquet file with flat columns.
+        """Rows of a Parquet file with flat columns, and lists of numbers for vectors.
 
         Raises:
             RequestError: when it is none, is too large, or a cell is wrong.
@@ -43,7 +43,7 @@ class ParquetReader:
                 "Send application/json or text/csv",
                 415,
             )
-        order = Order(body, converter.limit, self._limits.unpacked)
+        order = Order(body, converter.limit, self._limits.unpacked, converter.widths)
         with self._lock:
             decoded = self._decode(order)
         if decoded.refused is not None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 import struct
 import sys
+from collections.abc import Mapping
 from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _LENGTH = struct.Struct("<Q")
 _PLAIN = frozenset({"BOOLEAN", "INT32", "INT64", "INT96", "FLOAT", "DOUBLE", "BYTE_ARRAY"})
+_NUMBERS = frozenset({"INT32", "INT64", "FLOAT", "DOUBLE"})
 _COMPRESSIONS = frozenset({"UNCOMPRESSED", "SNAPPY"})  # others expand a thousandfold
 _INDEX = re.compile(r"__index_level_\d+__")  # pandas' own
 _MEMORY = 2**30
@@ -37,11 +39,13 @@ class Order(msgspec.Struct, frozen=True, array_like=True):
         body: the file.
         rows: most rows.
         characters: most characters of text in all.
+        widths: of the columns of vectors, which may be lists.
     """
 
     body: bytes
     rows: int
     characters: int
+    widths: dict[str, int] = {}
 
 
 class Decoded(msgspec.Struct, frozen=True, array_like=True):
@@ -64,7 +68,7 @@ def decode(order: Order) -> Decoded:
     try:
         source = pa.BufferReader(order.body)
         footer = pq.read_metadata(source)
-        texts = _check(footer, order.rows)
+        texts = _check(footer, order.rows, order.widths)
         table = pq.ParquetFile(
             source, metadata=footer, read_dictionary=texts, arrow_extensions_enabled=False
         ).read(use_threads=False)
@@ -76,6 +80,9 @@ def decode(order: Order) -> Decoded:
         room = order.characters
         columns: dict[str, list[Any]] = {}
         for name in names:
+            if name in order.widths and hasattr(table.schema.field(name).type, "value_type"):
+                columns[name] = _vectors(table[name], order.widths[name])
+                continue
             columns[name], used = _values(table[name], room)
             room -= used
         return Decoded(columns, table.num_rows)
@@ -83,7 +90,7 @@ def decode(order: Order) -> Decoded:
         raise malformed("the body is not a Parquet file that can be read") from None
 
 
-def _check(footer: Any, limit: int) -> list[str]:
+def _check(footer: Any, limit: int, widths: Mapping[str, int]) -> list[str]:
     """Holds the footer against the bounds; returns the columns of texts."""
     if footer.num_rows > limit:
         raise RequestError(
@@ -94,15 +101,25 @@ def _check(footer: Any, limit: int) -> list[str]:
         )
     schema = footer.schema
     columns = [schema.column(index) for index in range(len(schema.names))]
+    listed = {
+        index: name
+        for index, column in enumerate(columns)
+        if (name := _list_name(column)) in widths
+    }
     if any(
-        column.max_repetition_level
-        or column.path != column.name
-        or column.physical_type not in _PLAIN
-        for column in columns
-    ):
+        index not in listed and (
+            column.max_repetition_level
+            or column.path != column.name
+            or column.physical_type not in _PLAIN
+        )
+        for index, column in enumerate(columns)
+    ):  # fmt: skip
         raise malformed("the Parquet file has columns that are not plain numbers, texts or times")
     for group in range(footer.num_row_groups):
         for index in range(len(columns)):
+            rows, held = footer.row_group(group).num_rows, footer.row_group(group).column(index)
+            if index in listed and held.num_values > rows * widths[listed[index]]:
+                raise malformed("the Parquet file has lists that are longer than the model takes")
             if footer.row_group(group).column(index).compression not in _COMPRESSIONS:
                 raise RequestError(
                     "request.encoding",
@@ -111,6 +128,23 @@ def _check(footer: Any, limit: int) -> list[str]:
                     415,
                 )
     return [column.name for column in columns if column.physical_type == "BYTE_ARRAY"]
+
+
+def _list_name(column: Any) -> str:
+    """The name of a column of lists of numbers, as the format has it: ``name.list.element``."""
+    found = column.max_repetition_level == 1 and column.physical_type in _NUMBERS
+    return column.path.rsplit(".", 2)[0] if found else ""
+
+
+def _vectors(column: pa.ChunkedArray, width: int) -> list[Any]:
+    """Lists of numbers; the width is looked at before they are made."""
+    import pyarrow.compute as pc
+
+    longest = pc.max(pc.list_value_length(column)).as_py()
+    if longest is not None and longest > width:
+        raise malformed("the Parquet file has lists that are longer than the model takes")
+    rows = column.to_pylist()
+    return [row if row is None else list(map(_plain, row)) for row in rows]
 
 
 def _values(column: pa.ChunkedArray, room: int) -> tuple[list[Any], int]:

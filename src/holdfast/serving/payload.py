@@ -74,6 +74,8 @@ def read_inputs(data: Any, converter: Converter) -> Rows:
     """
     if type(data) is not dict:
         return read_instances(data, converter)
+    if converter.widths and _is_row(data, converter):
+        return converter.records([data])
     lists = [value for value in data.values() if type(value) is list]
     if not lists:
         return converter.records([data])
@@ -83,6 +85,15 @@ def read_inputs(data: Any, converter: Converter) -> Rows:
             "request.wrong_form", "all columns must be lists of one length", "See /docs"
         )
     return converter.columns(data, count)
+
+
+def _is_row(data: dict[str, Any], converter: Converter) -> bool:
+    """Whether an object is one row, whose vectors are lists too, rather than a list a column."""
+    for name, value in data.items():
+        nested = type(value) is list and (not value or type(value[0]) in (list, type(None)))
+        if type(value) is not list or (name in converter.widths and not nested):
+            return True
+    return False
 
 
 def predictions(answer: Answer) -> bytes:

@@ -152,6 +152,8 @@ def _faults(signature: Signature, champion: Signature) -> list[str]:
             faults.append(f"it needs the column '{field.name}'")
         elif field.type != other.type:
             faults.append(f"it takes '{field.name}' as {field.type}, not {other.type}")
+        elif field.width != other.width:
+            faults.append(f"it takes '{field.name}' as {field.kind}, not {other.width}")
         elif other.nullable and not field.nullable:
             faults.append(f"it takes no null in '{field.name}'")
     return faults

@@ -1,12 +1,14 @@
 """Tensors of the Open Inference Protocol: as JSON, and as bytes after the JSON.
 
-A column is a tensor of shape ``[n]`` or ``[n, 1]``, flat and row-major either way.
+A column is a tensor of shape ``[n]`` or ``[n, 1]``, of vectors ``[n, width]``; flat and row-major
+either way.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from math import prod
 from typing import Any, NamedTuple
 
@@ -45,7 +47,7 @@ _BOOLEANS = (0, 1)
 
 
 class Tensor(NamedTuple):
-    """One input: its name, datatype, number of rows and plain values."""
+    """One input: its name, datatype, number of rows and plain values, row after row."""
 
     name: str
     datatype: str
@@ -61,13 +63,14 @@ class Result(NamedTuple):
     values: NDArray[Any]
 
 
-def read_tensors(given: Any, binary: bytes, limit: int) -> list[Tensor]:
+def read_tensors(given: Any, binary: bytes, limit: int, widths: Mapping[str, int]) -> list[Tensor]:
     """The inputs of a request.
 
     Args:
         given: ``inputs`` as JSON gave them.
         binary: the bytes after the JSON; empty without the binary extension.
         limit: most rows.
+        widths: of the columns of vectors.
 
     Raises:
         RequestError: when shapes, datatypes, sizes and values do not fit together.
@@ -78,7 +81,7 @@ def read_tensors(given: Any, binary: bytes, limit: int) -> list[Tensor]:
     for position, item in enumerate(given):
         if type(item) is not dict:
             raise wrong("every input must be an object")
-        tensor, offset = _read_one(item, f"input {position}", binary, offset, limit)
+        tensor, offset = _read_one(item, f"input {position}", binary, offset, limit, widths)
         tensors.append(tensor)
     if offset != len(binary):
         raise wrong("the binary_data_size of the inputs do not add up to the body")
@@ -86,20 +89,26 @@ def read_tensors(given: Any, binary: bytes, limit: int) -> list[Tensor]:
 
 
 def _read_one(
-    item: dict[str, Any], where: str, binary: bytes, offset: int, limit: int
+    item: dict[str, Any],
+    where: str,
+    binary: bytes,
+    offset: int,
+    limit: int,
+    widths: Mapping[str, int],
 ) -> tuple[Tensor, int]:
     name, datatype, shape = item.get("name"), item.get("datatype"), item.get("shape")
     if type(name) is not str or type(datatype) is not str or datatype not in ELEMENTS:
         raise wrong(f"{where} needs a name and a known datatype")
-    rows = rows_of(shape, where, limit)
+    width = widths.get(name, 1)
+    rows = rows_of(shape, where, limit, width)
     size = check_parameters(item.get("parameters")).get("binary_data_size")
     if size is None:
-        values = fit(_flat(item.get("data"), rows, where), datatype, where)
+        values = fit(_flat(item.get("data"), rows, width, where), datatype, where)
         return Tensor(name, datatype, rows, values), offset
     if type(size) is not int or not 0 <= size <= len(binary) - offset or "data" in item:
         raise wrong(f"{where} has a binary_data_size that does not fit the body")
     raw = binary[offset : offset + size]
-    return Tensor(name, datatype, rows, unpack(raw, datatype, rows, where)), offset + size
+    return Tensor(name, datatype, rows, unpack(raw, datatype, rows * width, where)), offset + size
 
 
 def check_parameters(parameters: Any) -> dict[str, Any]:
@@ -117,16 +126,23 @@ def check_parameters(parameters: Any) -> dict[str, Any]:
     return parameters
 
 
-def rows_of(shape: Any, where: str, limit: int) -> int:
+def rows_of(shape: Any, where: str, limit: int, width: int = 1) -> int:
     """The number of rows of a shape, checked before anything is allocated.
 
+    Args:
+        shape: as it was sent.
+        where: names the input.
+        limit: most rows.
+        width: of the vectors, if the column is of such.
+
     Raises:
-        RequestError: when it is no column, or has too many rows.
+        RequestError: when it is no column of that width, or has too many rows.
     """
     if type(shape) is not list or not all(type(size) is int and size >= 0 for size in shape):
         raise wrong(f"{where} needs a shape of whole numbers")
-    if len(shape) not in (1, 2) or prod(shape[1:]) != 1:
-        raise wrong(f"{where} must have the shape [n] or [n, 1]")
+    if len(shape) not in (1, 2) or prod(shape[1:]) != width:
+        wanted = "[n] or [n, 1]" if width == 1 else f"[n, {width}]"
+        raise wrong(f"{where} must have the shape {wanted}")
     if shape[0] > limit:
         raise RequestError(
             "request.too_many_rows",
@@ -138,12 +154,12 @@ def rows_of(shape: Any, where: str, limit: int) -> int:
     return rows
 
 
-def _flat(data: Any, rows: int, where: str) -> list[Any]:
+def _flat(data: Any, rows: int, width: int, where: str) -> list[Any]:
     if type(data) is not list:
         raise wrong(f"{where} needs data, a list")
-    if data and all(type(value) is list and len(value) == 1 for value in data):
-        data = [value[0] for value in data]
-    if len(data) != rows:
+    if data and all(type(value) is list and len(value) == width for value in data):
+        data = list(chain.from_iterable(data))
+    if len(data) != rows * width:
         raise wrong(f"{where} has data that does not fit its shape")
     flat: list[Any] = data
     return flat
@@ -195,16 +211,25 @@ def finite(array: NDArray[Any], where: str) -> list[Any]:
     return [None if value != value else value for value in values]
 
 
-def unpack(raw: bytes, datatype: str, rows: int, where: str) -> list[Any]:
-    """The values of a tensor in bytes, little-endian.
+def vectors(values: Sequence[Any], width: int) -> list[list[Any]]:
+    """Values row after row as a list a row.
+
+    >>> vectors([1.0, 2.0, 3.0, 4.0], 2)
+    [[1.0, 2.0], [3.0, 4.0]]
+    """
+    return [list(values[at : at + width]) for at in range(0, len(values), width)]
+
+
+def unpack(raw: bytes, datatype: str, count: int, where: str) -> list[Any]:
+    """The ``count`` values of a tensor in bytes, little-endian.
 
     Raises:
-        RequestError: when the bytes do not fit datatype and rows.
+        RequestError: when the bytes do not fit datatype and count.
     """
     if datatype == "BYTES":
-        return _unpack_texts(raw, rows, where)
+        return _unpack_texts(raw, count, where)
     kind = _BINARY[datatype]
-    if len(raw) != rows * kind.itemsize:
+    if len(raw) != count * kind.itemsize:
         raise wrong(f"{where} has a number of bytes that does not fit its shape")
     array = np.frombuffer(raw, dtype=kind)
     if kind.kind == "f":

@@ -66,7 +66,7 @@ def read_request(body: bytes, length: bytes | None, converter: Converter) -> Ask
         head, binary = body[: int(length)], body[int(length) :]
     given = read_object(head)
     check_id(given.get("id"))
-    tensors = read_tensors(given.get("inputs"), binary, converter.limit)
+    tensors = read_tensors(given.get("inputs"), binary, converter.limit, converter.widths)
     outputs, every = _wanted(given, converter)
     return Asked(read_rows(tensors, converter), given.get("id"), outputs, every)
 

@@ -27,6 +27,7 @@ def _history(seed: int, rows: int) -> pl.DataFrame:
             "at": at,
             "x": np.where(rng.random(rows) < 0.1, np.nan, rng.lognormal(size=rows)),
             "y": rng.normal(size=rows),
+            "image": (rng.normal(size=(rows, 2)) @ rng.normal(size=(2, 6))).tolist(),
             "origin": rng.choice(["EWR", "JFK", "LGA"], rows),
             "prediction": rng.random(rows),
         }
@@ -41,7 +42,7 @@ def test_a_cluster_of_two_nodes_gives_the_same_bits(tmp_path: Path) -> None:
     held, frame = _history(0, 4000), _history(1, 30_000)
     zeros = np.zeros(held.height)
     reference = freeze(
-        held, zeros, zeros, task="binary", features=["x", "y", "origin"], slices=["origin"]
+        held, zeros, zeros, task="binary", features=["x", "y", "image", "origin"], slices=["origin"]
     )
     (tmp_path / "reference.json").write_bytes(reference.to_json())
     for part in range(5):

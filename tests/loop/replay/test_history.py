@@ -7,12 +7,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.errors import DataError, HoldfastError, UsageError
+from holdfast.loop.replay import default_model
 from holdfast.loop.replay.history import (
     KNOWN,
     ROW,
@@ -131,3 +134,31 @@ def test_it_begins_after_the_first_quarter(tmp_path: Path, world: World) -> None
     for start in (datetime(2025, 1, 2, tzinfo=UTC), datetime(2025, 3, 1, tzinfo=UTC)):
         with pytest.raises(UsageError, match="rows have a label"):
             read.begin(start)
+
+
+def test_lists_of_one_width_are_vectors_and_others_are_left_out(
+    tmp_path: Path, world: World
+) -> None:
+    rows = world(4, 60).with_columns(
+        image=pl.concat_list("x", "z"),
+        ragged=pl.when(pl.col("x") > 0).then(pl.concat_list("x", "z")).otherwise(
+            pl.concat_list("x")
+        ),
+        words=pl.concat_list(pl.col("x").cast(pl.String)),
+    )  # fmt: skip
+    rows.write_parquet(tmp_path / "h.parquet")
+    read = read_table("h.parquet", tmp_path, COLUMNS)
+    assert {name for name, _ in read.left_out} == {"ragged", "words"}
+    assert read.rows.schema["image"] == pl.Array(pl.Float64, 2)
+
+
+@pytest.mark.parametrize("task", ["classify", "regress"])
+def test_the_default_model_takes_vectors_with_gaps(task: str) -> None:
+    rng = np.random.default_rng(0)
+    image = list(rng.normal(size=(300, 3)))
+    frame = pd.DataFrame({"x": rng.normal(size=300), "kind": "a", "image": image})
+    frame["y"] = (np.stack(image)[:, 1] > 0).astype(int)
+    frame.at[5, "image"] = None
+    model = getattr(default_model, task)(frame)
+    found = model.predict(frame.drop(columns="y"))
+    assert np.mean((found > 0.5) == frame["y"]) > 0.9

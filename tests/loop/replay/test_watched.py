@@ -128,3 +128,12 @@ def test_policies_of_watched_predictions_only_monitor(tmp_path: Path, world: Wor
     result = _watched(world(40, 100), tmp_path, wrong)
     assert [one.name for one in result.courses] == ["bold"]
     assert result.courses[0].policy == {"monitor": {"tolerance": 0.1}}
+
+
+def test_vectors_are_watched_too(tmp_path: Path, world: World) -> None:
+    rows = world(40, 200).with_columns(image=pl.concat_list("x", "z"))
+    columns = Columns(time="t", label="y", prediction="p", features=("image", "kind"))
+    order = Order(source="history.parquet", columns=columns, every=timedelta(days=7))
+    (outcome,) = _watched(rows, tmp_path, order).courses
+    assert outcome.pages == ()
+    assert outcome.rows > 0

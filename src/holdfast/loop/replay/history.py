@@ -12,6 +12,7 @@ import polars as pl
 from holdfast.data import sources
 from holdfast.data.files import columns_in, read_files
 from holdfast.data.naming import missing_column, one_of
+from holdfast.data.schema import normalise
 from holdfast.errors import DataError, UsageError
 from holdfast.ports.user_code import UserCode
 from holdfast.spec import Data, Task
@@ -228,10 +229,20 @@ def _usable(
             left.append((name, "it has one value only"))
         elif column.dtype.is_temporal():
             left.append((name, "it is a time"))
-        elif column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object):
+        elif (column.dtype.is_nested() and not _is_vector(column)) or column.dtype in (
+            pl.Binary, pl.Object,
+        ):  # fmt: skip
             left.append((name, f"it is of type {column.dtype}"))
         elif column.dtype == pl.String and column.n_unique() > _TEXT_SHARE * raw.height:
             left.append((name, "it is text that names single rows"))
         else:
             kept.append(name)
     return tuple(kept), tuple(left)
+
+
+def _is_vector(column: pl.Series) -> bool:
+    """Whether its lists are of numbers, and of one width."""
+    try:
+        return isinstance(normalise(column.to_frame()).dtypes[0], pl.Array)
+    except DataError:
+        return False

@@ -53,7 +53,7 @@ def read_request(given: Any, converter: Converter) -> Asked:
     if raw and len(raw) != len(given.inputs):
         raise wrong("raw_input_contents must hold every input, or none")
     tensors = [
-        _tensor(item, raw[position] if raw else None, f"input {position}", converter.limit)
+        _tensor(item, raw[position] if raw else None, f"input {position}", converter)
         for position, item in enumerate(given.inputs)
     ]
     binary = _parameters(given).get("binary_data_output", bool(raw))
@@ -64,24 +64,25 @@ def read_request(given: Any, converter: Converter) -> Asked:
     return Asked(read_rows(tensors, converter), given.id or None, outputs, binary is True)
 
 
-def _tensor(item: Any, raw: bytes | None, where: str, limit: int) -> Tensor:
+def _tensor(item: Any, raw: bytes | None, where: str, converter: Converter) -> Tensor:
     datatype = item.datatype
     if datatype not in ELEMENTS:
         raise wrong(f"{where} needs a name and a known datatype")
-    rows = rows_of(list(item.shape), where, limit)
+    width = converter.widths.get(item.name, 1)
+    rows = rows_of(list(item.shape), where, converter.limit, width)
     _parameters(item)
     filled = [field.name for field, _ in item.contents.ListFields()]
     if raw is not None:
         if filled:
             raise wrong(f"{where} has contents beside the raw ones")
-        return Tensor(item.name, datatype, rows, unpack(raw, datatype, rows, where))
+        return Tensor(item.name, datatype, rows, unpack(raw, datatype, rows * width, where))
     wanted = _CONTENTS.get(datatype)
     if wanted is None:
         raise wrong(f"{where} is {datatype}, which only raw contents can hold")
     if filled not in ([], [wanted]):
         raise wrong(f"{where} must have its values in {wanted}")
     contents = getattr(item.contents, wanted)
-    if len(contents) != rows:
+    if len(contents) != rows * width:
         raise wrong(f"{where} has contents that do not fit its shape")
     return Tensor(item.name, datatype, rows, _values(contents, datatype, where))
 
