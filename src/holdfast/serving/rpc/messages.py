@@ -89,7 +89,8 @@ def _tensor(item: Any, raw: bytes | None, where: str, converter: Converter) -> T
 
 def _values(contents: Any, datatype: str, where: str) -> list[Any]:
     if datatype.startswith("FP"):
-        return finite(np.array(contents, dtype=np.float64), where)
+        with np.errstate(invalid="ignore"):  # a signalling NaN, which is refused like the other
+            return finite(np.array(contents, dtype=np.float64), where)
     if datatype == "BYTES":
         try:
             return [text.decode() for text in contents]
