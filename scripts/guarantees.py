@@ -176,8 +176,7 @@ GUARANTEES = (
         "their thresholds no more often than that on average. It is approximate where days "
         "differ from each other for reasons of their own; what was simulated stands in "
         "[Statistics](statistics.md). Below: false pages in 30 days, where one is allowed. "
-        "Findings of drift have a budget of one in 30 days too, and keep it only where days do "
-        "not hang together.",
+        "Findings of drift have a budget of one in 30 days too, also where days hang together.",
         tuple(quiet(*one) for one in (
             ("pages, all streams", "all together", "pages"),
             ("pages, autocorrelated days", "autocorrelated days, 20 columns, 1,000 rows a day",
