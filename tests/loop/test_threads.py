@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,12 +23,21 @@ def test_what_was_added_is_taken_away_again(chosen: dict[str, str]) -> None:
     assert given(few(made)) == chosen  # 'up' starts 'control', which does the same
 
 
-def test_a_job_may_use_all_cores(untrained: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_projects_code_may_use_all_cores(
+    untrained: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = untrained.project / "seen.txt"
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     for name, value in few({}).items():
         monkeypatch.setenv(name, value)
-    made = environment(untrained.container)
-    assert "OMP_NUM_THREADS" not in made
-    monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    monkeypatch.setenv("HOLDFAST_FEW_THREADS", "OPENBLAS_NUM_THREADS")
-    assert environment(untrained.container)["OMP_NUM_THREADS"] == "3"
+    untrained.edit(
+        "def load():\n",
+        f"def load():\n    import os\n    chosen = os.environ.get('OMP_NUM_THREADS', 'all')\n"
+        f"    open({str(seen)!r}, 'w').write(chosen)\n",
+        "tiny.py",
+    )
+    container = untrained.container
+    code = container.user_code(container.project_spec(), tmp_path / "log", {})
+    code.load("tiny:load")
+    assert seen.read_text() == "all"
+    assert environment(container)["OMP_NUM_THREADS"] == "1"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
@@ -33,7 +34,10 @@ class Context:
 
     @functools.cached_property
     def container(self) -> Container:
-        """The wiring of this installation."""
+        """The wiring of this installation; the project's own code gets all threads."""
+        from holdfast.loop.threads import few
+
+        os.environ.update(few(os.environ))  # before NumPy is there
         from holdfast.loop.container import Container
 
         return Container.open(self.project)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from pathlib import Path
@@ -145,13 +144,11 @@ def serve(
 @common
 def control(context: Context, host: str, port: int | None) -> int:
     """Run the control plane alone: API, dashboard, reconciler."""
-    from holdfast.loop.threads import few
-
-    os.environ.update(few(os.environ))  # before NumPy is there
+    container = context.container
     from holdfast.control.process import run
     from holdfast.loop.parent import end_with_parent
 
     end_with_parent()
     # uvicorn raises the signal once more at its end; by default that would skip clearing up.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    return run(context.container, host=host, port=port)
+    return run(container, host=host, port=port)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import logging
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -16,6 +17,7 @@ import msgspec
 from holdfast.errors import NotFoundError, SpecError, UsageError
 from holdfast.loop.clock import SystemClock, make_clock
 from holdfast.loop.settings import Settings, load_settings, prepare
+from holdfast.loop.threads import given
 from holdfast.ports.clock import Clock
 from holdfast.records import Reference, ServerReport, Version
 from holdfast.spec import FILE_NAME, Spec, load_spec
@@ -195,6 +197,7 @@ class Container:
             label=spec.data.label,
             task=spec.model.task,
             env={**self.settings.environment(), **environment},
+            base=given(os.environ),
             also=(spec.gate.metric,) if spec.gate.own else (),
             kept=kept,
         )

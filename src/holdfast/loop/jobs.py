@@ -14,7 +14,6 @@ from typing import Any
 import psutil
 
 from holdfast.loop.container import Container
-from holdfast.loop.threads import given
 from holdfast.ports import faults
 from holdfast.records import Job, JobState
 
@@ -100,7 +99,7 @@ def environment(container: Container) -> dict[str, str]:
     """The environment of a process of this installation."""
     import os
 
-    return {**given(os.environ), **container.settings.environment()}
+    return {**os.environ, **container.settings.environment()}
 
 
 def finish(container: Container, job: Job, result: dict[str, Any], state: JobState) -> None:

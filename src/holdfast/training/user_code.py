@@ -60,6 +60,7 @@ class LocalUserCode:
         memory_bytes: most memory the child and its descendants may hold (resident).
         env: set in the child's environment, over this process's own; ``MLFLOW_TRACKING_URI`` and
             ``MLFLOW_RUN_ID`` here let ``mlflow.autolog()`` log into that run.
+        base: the child's environment before that; this process's own by default.
         also: further callables that a call makes sure of, without calling them.
         kept: where a call that succeeded leaves its process, and the next finds it.
     """
@@ -73,6 +74,7 @@ class LocalUserCode:
     timeout: timedelta = timedelta(hours=1)
     memory_bytes: int = 8 * 2**30
     env: Mapping[str, str] = field(default_factory=dict)
+    base: Mapping[str, str] | None = None
     also: tuple[str, ...] = ()
     kept: Kept | None = None
 
@@ -209,11 +211,12 @@ class LocalUserCode:
         # -P: the project's files must not shadow Holdfast's own imports.
         command = [sys.executable, "-P", "-m", "holdfast.training.child", str(folder)]
         read, orders = os.pipe() if self.kept is not None else (-1, -1)
+        base = os.environ if self.base is None else self.base
         with self.log.open("ab") as log:
             process = subprocess.Popen(
                 command if read < 0 else [*command, str(read)],
                 cwd=self.root,
-                env={**_DEFAULTS, **os.environ, **_ENVIRONMENT, **self.env},
+                env={**_DEFAULTS, **base, **_ENVIRONMENT, **self.env},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
