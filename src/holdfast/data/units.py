@@ -126,8 +126,8 @@ def _jump(
         known = [Day(reference_end, 0, 0.0, reference.last, None), *known]
     natural = reference.jump
     for index, (before, after) in enumerate(pairwise(known), start=1):
-        if after.start - before.start > _GAP:
-            continue
+        if not timedelta(0) < after.start - before.start <= _GAP:
+            continue  # also where the data begin before the reference ends
         later = [_median(day) for day in known[index : index + _LASTS]]
         usual = msgspec.structs.replace(reference, jump=natural)
         for conversion in (*TEMPERATURES, *SCALES):
