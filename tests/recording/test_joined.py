@@ -173,4 +173,4 @@ def test_whatever_comes_when_the_kept_join_is_that_of_everything(batch, steps) -
                 case _:
                     for day in world.log.dates("delay"):
                         world.log.merge("delay", day, "main")
-        world.same(now + 100)
+        assert world.ask(now + 100).equals(world.anew(now + 100))
