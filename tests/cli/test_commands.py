@@ -30,7 +30,8 @@ def test_a_verdict_for_people_and_machines(trained: Any, run: Any) -> None:
     assert done.status == 0
     assert done.out.startswith("tiny version 3: pass (no champion yet)")
     suite = ET.parse(trained.project / "gate.xml").getroot()
-    assert len(list(suite.iter("testcase"))) == len(done.out.splitlines()) - 1
+    assert len(list(suite.iter("testcase"))) == len(done.out.splitlines()) - 2
+    assert done.out.splitlines()[-1].startswith("next: holdfast release 3")
     assert "metric.min" in (trained.project / "gate.md").read_text()
 
 

@@ -112,7 +112,9 @@ def lines(verdict: Verdict) -> list[str]:
     """A verdict as text: each check in one sentence."""
     marks = {"pass": "ok  ", "fail": "FAIL", "inconclusive": "?   "}
     against = f"against version {verdict.champion}" if verdict.champion else "no champion yet"
+    then = f"next: holdfast release {verdict.version}, while 'holdfast up' runs"
     return [
         f"{verdict.model} version {verdict.version}: {verdict.outcome} ({against})",
         *(f"  {marks[check.outcome]} {check.name}: {check.sentence}" for check in verdict.checks),
+        *([then] if verdict.outcome == "pass" else []),
     ]

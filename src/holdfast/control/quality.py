@@ -9,7 +9,7 @@ from datetime import timedelta
 from holdfast.control.panels import Badge, Reading
 from holdfast.control.points import grain, merged, points
 from holdfast.control.quality_chart import quality_chart
-from holdfast.control.seen import SeenCohort, SeenEstimate, SeenLook
+from holdfast.control.seen import SeenCohort, SeenCorrected, SeenEstimate, SeenLook
 from holdfast.control.series import Drawing, Level, Mark, Quality, QualityPoint
 from holdfast.control.words import number, spelled
 from holdfast.loop.stints import Stint
@@ -126,14 +126,7 @@ def measured(look: SeenLook | None) -> Reading:
         return Reading(badge=Badge("no labels yet"), note="No label has come in yet.")
     one = best[0]
     partly = "" if mature else "; the others may differ"
-    return Reading(
-        badge=_against(one.loss, one.low, look.tolerated),
-        value=one.loss,
-        low=one.low,
-        high=one.high,
-        at=one.start,
-        note=f"{number(one.labelled)} of {number(one.rows)} labelled{partly}",
-    )
+    return _measured(look, one, one, f"labelled{partly}")
 
 
 def corrected(look: SeenLook | None) -> Reading | None:
@@ -150,13 +143,20 @@ def corrected(look: SeenLook | None) -> Reading | None:
         return Reading(badge=Badge("not known"), at=young[-1].start, note=reason)
     one, later = known[-1], known[-1].corrected
     assert later is not None
+    return _measured(look, one, later, "labelled so far")
+
+
+def _measured(
+    look: SeenLook, cohort: SeenCohort, loss: SeenCohort | SeenCorrected, how: str
+) -> Reading:
+    """A loss of one cohort, as its labels are or as they will be."""
     return Reading(
-        badge=_against(later.loss, later.low, look.tolerated),
-        value=later.loss,
-        low=later.low,
-        high=later.high,
-        at=one.start,
-        note=f"{number(one.labelled)} of {number(one.rows)} labelled so far",
+        badge=_against(loss.loss, loss.low, look.tolerated),
+        value=loss.loss,
+        low=loss.low,
+        high=loss.high,
+        at=cohort.start,
+        note=f"{number(cohort.labelled)} of {number(cohort.rows)} {how}",
     )
 
 
