@@ -67,14 +67,16 @@ async def _measure(bundle: Path, options: Options) -> dict[str, list[float]]:
     from holdfast.ports.ids import new_ids
     from holdfast.recording import segments
     from holdfast.recording.spool import FileSpool
-    from holdfast.records import Arm, PredictionBatch, Route
+    from holdfast.records import Arm, Route
     from holdfast.serving.app import create_app
     from holdfast.serving.connections import Connections
     from holdfast.serving.http import http_config
     from holdfast.serving.invocations import read_json
     from holdfast.serving.limits import Limits
     from holdfast.serving.loader import bundle_loader
+    from holdfast.serving.mirror import Work
     from holdfast.serving.payload import predictions, read_object
+    from holdfast.serving.scoring import record
     from holdfast.serving.server import Answer, ModelServer
 
     row = example()
@@ -89,11 +91,8 @@ async def _measure(bundle: Path, options: Options) -> dict[str, list[float]]:
         rows = read_json(body, live.converter)
         outputs = live.champion.predict(rows.columns, 1)
         answer = Answer(live.champion, "bench", outputs, rows, "p-" + "0" * 24)
-        batch = PredictionBatch(
-            request="p-" + "0" * 24, model="bench", version=1, epoch=1, at=time.time(),
-            role="live", names=live.converter.names, columns=list(rows.values.values()), ids=None,
-            predictions=outputs.prediction.tolist(), scores=outputs.score.tolist(), seconds=0.001,
-        )  # fmt: skip
+        work = Work(live.champion, rows, "bench", "p-" + "0" * 24, 1)
+        batch = record(work, "live", time.time(), outputs, 0.001)
         metrics, ids = server.metrics, new_ids("p")
         many, records = concatenate([rows.columns] * TOGETHER), [batch] * TOGETHER
         shared: dict[str, Callable[[], Any]] = {

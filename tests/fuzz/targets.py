@@ -17,9 +17,10 @@ from typing import Any
 from msgspec.structs import replace
 from uvicorn.server import ServerState
 
+from holdfast.bundle.redaction import Redaction
 from holdfast.errors import DataError, RequestError
 from holdfast.recording import segments
-from holdfast.records import Field, Signature
+from holdfast.records import Field, RecordPolicy, Signature
 from holdfast.records.prediction import PredictionBatch
 from holdfast.serving import clouds, invocations, v1, v2
 from holdfast.serving.connections import Connections
@@ -59,16 +60,17 @@ CONVERTERS = (
 def _sound(rows: Rows, converter: Converter) -> None:
     """As many values as rows in every column, and a record that comes back as it was written."""
     assert 1 <= rows.count <= LIMIT
-    names = converter.names
-    assert rows.columns.keys() == rows.values.keys() == set(names)
+    assert rows.columns.keys() == set(converter.names)
     assert {len(column) for column in rows.columns.values()} == {rows.count}
-    assert {len(column) for column in rows.values.values()} == {rows.count}
+    assert {len(column) for column in rows.values.values()} <= {rows.count}
     assert rows.ids is None or len(rows.ids) == rows.count
+    kept = Redaction(RecordPolicy(), None).keep("p", rows.columns, rows.values, rows.ids)
     batch = PredictionBatch(
-        request="p", model="m", version=1, epoch=1, at=0.0, role="live", names=names,
-        columns=[rows.values[name] for name in names], ids=rows.ids, predictions=[], scores=[],
-        seconds=0.0,
+        request="p", model="m", version=1, epoch=1, at=0.0, role="live", names=kept.names,
+        columns=kept.columns, ids=kept.ids, predictions=[], scores=[], seconds=0.0,
+        count=rows.count, block=kept.block,
     )  # fmt: skip
+    assert batch.cells().keys() == set(converter.names)
     identity = b"12345678"
     record = segments.header(identity) + segments.frame(segments.encode(batch), identity)
     assert _read_segment(record).batches == [batch]
@@ -169,7 +171,7 @@ def segment(data: bytes) -> None:
     assert 0 <= scan.end <= max(len(data), segments.HEADER_BYTES)
     assert scan.end + scan.torn == len(data) or not scan.batches
     for batch in scan.batches:
-        assert len(batch.columns) == len(batch.names)
+        assert batch.cells().keys() == set(batch.names)
         segments.encode(batch)
 
 

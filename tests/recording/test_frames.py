@@ -1,3 +1,6 @@
+import math
+import struct
+
 import polars as pl
 
 from holdfast.recording.frames import KEY, SCHEMA, frames
@@ -39,6 +42,18 @@ def test_regression_multiclass_and_failure(batch):
         failed.select("prediction", "score", "scores", "error").rows()
         == [(None, None, None, "timeout")] * 2
     )
+
+
+def test_a_block_is_read_as_the_columns_that_it_holds(batch):
+    x, y = [1.5, None, 3.0], [0.25, float("inf"), -0.0]
+    plain = {"names": ("x", "y", "carrier"), "columns": [x, y, ["AA", "BB", None]]}
+    cells = [number for pair in zip(x, y, strict=True) for number in pair]
+    block = struct.pack("<6d", *(math.nan if cell is None else cell for cell in cells))
+    blocked = {**plain, "columns": plain["columns"][2:], "block": block}
+    expected = frames([batch(n, rows=3, **plain) for n in range(3)])["delay"]
+    assert frames([batch(n, rows=3, **blocked) for n in range(3)])["delay"].equals(expected)
+    mixed = [batch(n, rows=3, **(blocked if n == 1 else plain)) for n in range(3)]
+    assert frames(mixed)["delay"].sort("prediction_id").equals(expected)
 
 
 def test_without_own_ids_the_prediction_id_is_the_id(batch):

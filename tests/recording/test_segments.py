@@ -1,4 +1,5 @@
 import struct
+import zlib
 
 import msgspec
 import pytest
@@ -113,6 +114,15 @@ def test_records_of_an_unknown_kind_are_counted(batch, path):
     scan = segments.read(path)
     assert numbers(scan) == [5]
     assert scan.skipped == 3
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_segments_of_earlier_releases_are_read(batch, path, version):
+    header = struct.pack("<8sB8s", b"HOLDFAST", version, IDENTITY)
+    if version == 2:
+        header += zlib.crc32(header).to_bytes(4, "little")
+    path.write_bytes(header + b"".join(records(batch, range(3))))
+    assert numbers(segments.read(path)) == [0, 1, 2]
 
 
 def test_a_header_that_is_not_whole_yet_is_no_error(path):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import struct
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -127,3 +129,21 @@ def test_rows_of_a_batch() -> None:
     assert batch.rows == 2
     assert PredictionBatch.from_json(batch.to_json()) == batch
     assert msgspec.structs.replace(batch, columns=[]).rows == 0
+    assert batch.cells() == {"a": [1.0, None], "b": ["x", "y"]}
+
+
+def test_a_batch_with_a_block() -> None:
+    batch = PredictionBatch(
+        request="q", model="m", version=1, epoch=1, at=0.0, role="live", names=("a", "b", "c"),
+        columns=[["x", "y"]], ids=None, predictions=[True, False], scores=[0.9, 0.1],
+        seconds=0.001, block=struct.pack("<4d", 1.0, 2.0, math.nan, 4.0),
+    )  # fmt: skip
+    assert batch.sound
+    assert batch.cells() == {"a": [1.0, None], "b": [2.0, 4.0], "c": ["x", "y"]}
+    assert PredictionBatch.from_json(batch.to_json()) == batch
+    change = msgspec.structs.replace
+    assert not change(batch, block=batch.block[:-1]).sound
+    assert not change(batch, columns=[["x"]]).sound
+    assert not change(batch, names=("a", "b")).sound
+    assert not change(batch, names=(), columns=[[]], block=b"").sound
+    assert change(batch, names=("a", "b"), columns=[], count=2).sound

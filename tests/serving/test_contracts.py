@@ -353,7 +353,7 @@ async def ask(service: Service, send: Send, table: Table) -> Outcome | None:
         assert kept == []
         return outcome
     (batch,) = kept
-    recorded = [dict(zip(batch.names, batch.columns, strict=True)), batch.ids]
+    recorded = [batch.cells(), batch.ids]
     return outcome._replace(recorded=msgspec.json.encode(recorded))
 
 

@@ -21,7 +21,11 @@ def test_rows_of_every_form_are_the_same(converter: Converter, toys: Any) -> Non
     table = converter.table(list(toys.ROW), [list(toys.ROW.values())] * 2)
     positional = converter.positional([list(toys.ROW.values())] * 2)
     columns = converter.columns({name: [value] * 2 for name, value in toys.ROW.items()}, 2)
-    assert records.values == table.values == positional.values == columns.values
+    for rows in (table, positional, columns):
+        assert rows.values == records.values
+        assert {name: column.tolist() for name, column in rows.columns.items()} == {
+            name: column.tolist() for name, column in records.columns.items()
+        }
     assert records.ids is None
     assert records.count == 2
 

@@ -39,7 +39,7 @@ def test_a_prediction_is_recorded_before_it_is_answered(toys: Any, task: str) ->
         assert (batch.model, batch.version, batch.epoch, batch.role) == ("toy", 1, 1, "live")
         assert batch.at == toys.NOW.timestamp()
         assert batch.ids == ["a", "b"]
-        assert dict(zip(batch.names, batch.columns, strict=True)) == {
+        assert batch.cells() == {
             "amount": [1.5, None], "age": [40.0, 40.0], "count": [3, 3], "member": [True, True],
             "city": ["Oslo"] * 2, "since": ["2024-05-01T10:00:00.000000+00:00"] * 2,
         }  # fmt: skip
@@ -191,7 +191,7 @@ def test_shadows_and_the_other_arm_score_the_same_rows(toys: Any) -> None:
             (2, "shadow", [1044.5], ""), (3, "shadow", [], "bundle.failed"),
         ]  # fmt: skip
         assert {batch.request for batch in shadows} == {live.request}
-        assert all(batch.columns == live.columns and batch.ids == live.ids for batch in shadows)
+        assert all(batch.cells() == live.cells() and batch.ids == live.ids for batch in shadows)
         sample = stand.server.metrics.registry.get_sample_value
         assert sample("holdfast_shadow_failed_total", {"model": "toy", "version": "3"}) == 1
 

@@ -77,8 +77,8 @@ def test_inputs_may_be_one_row_or_columns(toys: Any) -> None:
         for data in (ROW, {name: [cell] for name, cell in ROW.items()}, [ROW], [[*ROW.values()]]):
             answered = await stand.call("POST", "/invocations", {"inputs": data})
             assert answered.json == {"predictions": [-1.25]}
-        kept = [(batch.names, batch.columns) for batch in stand.spool.batches]
-        assert kept == [(("image", "age"), [[ROW["image"]], [ROW["age"]]])] * 4
+        kept = [batch.cells() for batch in stand.spool.batches]
+        assert kept == [{name: [cell] for name, cell in ROW.items()}] * 4
 
     toys.run(scenario())
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from holdfast.bundle.columns import Columns, Table, to_values
 from holdfast.errors import BundleError
 from holdfast.records.bundle import RecordPolicy
 from holdfast.spec import Recording, parse_size
@@ -30,12 +31,21 @@ def policy_of(declared: Recording) -> RecordPolicy:
 
 
 class Kept(NamedTuple):
-    """What is recorded of a request's inputs; ``inputs`` is False when they were sampled away."""
+    """What is recorded of a request's inputs.
+
+    Args:
+        names: as of :class:`~holdfast.records.PredictionBatch`, as are ``columns`` and ``block``.
+        columns: plain values.
+        ids: the caller's own ids.
+        inputs: False when they were sampled away.
+        block: of doubles.
+    """
 
     names: tuple[str, ...]
     columns: list[list[Any]]
     ids: list[str] | None
-    inputs: bool
+    inputs: bool = True
+    block: bytes = b""
 
 
 class Redaction:
@@ -67,6 +77,7 @@ class Redaction:
         self._id = id_column
         self._keys = {name: _column_key(key or b"", name) for name in hashed}
         self._plain = policy == RecordPolicy()
+        self._redacted = frozenset(policy.redact)
 
     @property
     def hashes_id(self) -> bool:
@@ -91,7 +102,7 @@ class Redaction:
     def keep(
         self,
         request: str,
-        names: tuple[str, ...],
+        columns: Columns,
         values: Mapping[str, list[Any]],
         ids: list[str] | None,
     ) -> Kept:
@@ -99,24 +110,29 @@ class Redaction:
 
         Args:
             request: its prediction id; decides, alike for every version, whether it is sampled.
-            names: the columns, in the order of the model.
-            values: by column.
+            columns: for the model.
+            values: by column, of those that do not lie in the block of a :class:`Table`.
             ids: the caller's own ids.
         """
+        names, block = tuple(values), b""
+        if type(columns) is Table:
+            names, block = columns.order + names, columns.block.tobytes()
         if self._plain:
-            return Kept(names, [values[name] for name in names], ids, True)
-        found = [(name, self.column(name, values[name])) for name in names]
-        kept = [(name, column) for name, column in found if column is not None]
-        columns = [column for _, column in kept]
-        if self._sampled_away(request, columns):
-            return Kept((), [], self.ids(ids), False)
-        return Kept(tuple(name for name, _ in kept), columns, self.ids(ids), True)
+            return Kept(names, list(values.values()), ids, block=block)
+        if type(columns) is Table and not self._redacted.isdisjoint(columns.order):
+            block, values = b"", {**to_values({n: columns[n] for n in columns.order}), **values}
+        kept = {name: self.column(name, given) for name, given in values.items()}
+        lists = [column for column in kept.values() if column is not None]
+        if self._sampled_away(request, lists, block):
+            return Kept((), [], self.ids(ids), inputs=False)
+        recorded = tuple(name for name in names if name not in kept or kept[name] is not None)
+        return Kept(recorded, lists, self.ids(ids), block=block)
 
-    def _sampled_away(self, request: str, columns: list[list[Any]]) -> bool:
+    def _sampled_away(self, request: str, columns: list[list[Any]], block: bytes) -> bool:
         share = self.policy.sample
         if share >= 1.0 or _uniform(request) < share:
             return False
-        return len(_encode(columns)) > self.policy.sample_above
+        return len(_encode(columns)) + len(block) > self.policy.sample_above
 
 
 def _column_key(key: bytes, name: str) -> bytes:

@@ -37,13 +37,13 @@ def frames(batches: Sequence[PredictionBatch]) -> dict[str, pl.DataFrame]:
     >>> frames([])
     {}
     """
-    groups: dict[tuple[str, tuple[str, ...]], list[PredictionBatch]] = {}
+    groups: dict[tuple[str, tuple[str, ...], int], list[PredictionBatch]] = {}
     for batch in batches:
         if batch.rows:
-            groups.setdefault((batch.model, batch.names), []).append(batch)
+            groups.setdefault((batch.model, batch.names, batch.blocked), []).append(batch)
     parts: dict[str, list[pl.DataFrame]] = {}
-    for (model, names), group in groups.items():
-        parts.setdefault(model, []).append(_frame(group, names))
+    for (model, names, blocked), group in groups.items():
+        parts.setdefault(model, []).append(_frame(group, names, blocked))
     return {
         model: pl.concat(_alike(frames), how="diagonal_relaxed").unique(
             subset=list(KEY), keep="first", maintain_order=True
@@ -68,7 +68,7 @@ def _alike(frames: list[pl.DataFrame]) -> list[pl.DataFrame]:
     ]
 
 
-def _frame(batches: list[PredictionBatch], names: tuple[str, ...]) -> pl.DataFrame:
+def _frame(batches: list[PredictionBatch], names: tuple[str, ...], blocked: int) -> pl.DataFrame:
     counts = np.array([batch.rows for batch in batches])
     owner = np.repeat(np.arange(len(batches)), counts)
     index = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -84,10 +84,23 @@ def _frame(batches: list[PredictionBatch], names: tuple[str, ...]) -> pl.DataFra
     ]
     features = (
         series(FEATURE + name, list(chain.from_iterable(batch.columns[i] for batch in batches)))
-        for i, name in enumerate(names)
+        for i, name in enumerate(names[blocked:])
     )
     frame = facts.with_columns(answers)
-    return frame.select(list(SCHEMA)).with_columns(features)
+    doubles = _doubles(batches, names[:blocked])
+    return frame.select(list(SCHEMA)).with_columns(*doubles, *features)
+
+
+def _doubles(batches: list[PredictionBatch], names: tuple[str, ...]) -> list[pl.Series]:
+    """The columns in the blocks."""
+    if not names:
+        return []
+    numbers = np.frombuffer(b"".join(batch.block for batch in batches), np.dtype("<f8"))
+    columns = np.ascontiguousarray(numbers.reshape(-1, len(names)).T)
+    return [
+        pl.Series(FEATURE + name, values).fill_nan(None)
+        for name, values in zip(names, columns, strict=True)
+    ]
 
 
 def _facts(batches: list[PredictionBatch]) -> pl.DataFrame:

@@ -3,7 +3,7 @@
 A segment is a header and records, little-endian::
 
     header   8 bytes  b"HOLDFAST"
-             1 byte   format version, 2
+             1 byte   format version, 3
              8 bytes  random identity of the segment
              4 bytes  CRC-32 of the above
     record   4 bytes  marker: the first bytes of the identity
@@ -32,7 +32,7 @@ from holdfast.errors import DataError
 from holdfast.records.prediction import PredictionBatch
 
 MAGIC = b"HOLDFAST"
-VERSION = 2
+VERSION = 3
 SUFFIX = ".seg"
 
 _start = struct.Struct("<8sB8s")
@@ -138,9 +138,9 @@ def _parse_header(data: bytes, path: Path) -> Header | None:
             f"{path} is not a segment of the spool",
             "Move the file out of the spool; its records cannot be read.",
         )
-    if version == 1:  # as VERSION, without the checksum
+    if version == 1:  # without the checksum
         return Header(identity, _start.size)
-    if version != VERSION:
+    if version not in (2, VERSION):  # 2 has no records with a block
         raise DataError(
             "recording.segment_version",
             f"{path} has segment format {version}; this release reads up to {VERSION}",
@@ -247,5 +247,4 @@ def _decode(payload: memoryview) -> PredictionBatch | None:
         batch = _decoder.decode(payload)
     except msgspec.DecodeError:
         return None
-    ragged = len(set(map(len, batch.columns))) > 1
-    return None if ragged or len(batch.columns) != len(batch.names) else batch
+    return batch if batch.sound else None

@@ -135,7 +135,7 @@ def answers(predict: Predict, parts: Sequence[tuple[Columns, int]]) -> list[Outp
     if len(parts) > 1:
         with contextlib.suppress(Exception):
             return _together(predict, parts)
-    return [_alone(predict, *part) for part in parts]
+    return [alone(predict, *part) for part in parts]
 
 
 def _together(predict: Predict, parts: Sequence[tuple[Columns, int]]) -> list[Outputs | Exception]:
@@ -146,7 +146,8 @@ def _together(predict: Predict, parts: Sequence[tuple[Columns, int]]) -> list[Ou
     return [Outputs(values[cut], None if shares is None else shares[cut]) for cut in cuts]
 
 
-def _alone(predict: Predict, columns: Columns, rows: int) -> Outputs | Exception:
+def alone(predict: Predict, columns: Columns, rows: int) -> Outputs | Exception:
+    """What a model answers, or how it failed."""
     try:
         return predict(columns, rows)
     except Exception as error:  # noqa: BLE001 (models raise what they like)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from holdfast.serving.limits import Limits
+from holdfast.serving.requests import Headers, lines
 
 _LOOK = 0.25
 
@@ -47,6 +48,16 @@ class Connections:
         self.refused = refused
         self.draining = False
         self._until: dict[Connection, float] = {}
+        self._headers: Headers = ()
+        self._heading = b""
+
+    def heading(self, headers: Headers) -> bytes:
+        """The headers of every answer as HTTP has them: the same until others are given, once a
+        second, as another object.
+        """
+        if headers is not self._headers:
+            self._headers, self._heading = headers, lines(headers)
+        return self._heading
 
     def watch(self, connection: Connection, seconds: float) -> float:
         """Ends the connection unless something else is said of it in time; returns when that was,

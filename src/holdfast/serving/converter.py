@@ -12,7 +12,8 @@ import msgspec
 from holdfast.bundle.columns import Column, Columns, Table
 from holdfast.errors import RequestError
 from holdfast.records import Signature
-from holdfast.serving.cells import builder, number_block
+from holdfast.serving.cells import Block, Cells, builder, number_block, packed
+from holdfast.serving.typed import split_decoder
 
 _LONGEST_ID = 200
 _NAMED = 10
@@ -25,7 +26,8 @@ class Rows(msgspec.Struct, frozen=True):
     Args:
         count: number of rows, at least 1.
         columns: for the model.
-        values: for the record: plain values by column, ``None`` for null.
+        values: for the record: plain values by column, ``None`` for null; of those columns that do
+            not lie in the block of a :class:`~holdfast.bundle.columns.Table`.
         ids: the caller's own ids, when sent.
     """
 
@@ -56,7 +58,8 @@ class Converter:
         self.names = tuple(field.name for field in signature.inputs)
         doubles = [field for field in signature.inputs if field.type == "double"]
         numbers = [field.name for field in doubles]
-        self._numbers = number_block(numbers, nullable=all(field.nullable for field in doubles))
+        self._numbers = number_block(nullable=all(field.nullable for field in doubles))
+        self._decode = split_decoder(signature)
         self._builders = [(field.name, builder(field)) for field in signature.inputs]
         self._others = [
             (position, name, build)
@@ -91,11 +94,8 @@ class Converter:
             for name, build in self._builders:
                 arrays[name], values[name] = build(given[name])
             return Rows(count, arrays, values, ids)
-        block, values = found
-        others: dict[str, Column] = {}
-        for _, name, build in self._others:
-            others[name], values[name] = build(given[name])
-        return Rows(count, Table(self._doubles, block, others), values, ids)
+        others = [(name, build(given[name])) for _, name, build in self._others]
+        return self._rows(count, found, others, ids)
 
     def _ordered(self, data: Sequence[Sequence[Any]], ids: list[str] | None) -> Rows | None:
         """Rows whose cells are in the signature's order; ``None`` when something is wrong with
@@ -109,11 +109,35 @@ class Converter:
             return None
         if found is None:
             return None
-        block, values = found
-        others: dict[str, Column] = {}
-        for position, name, build in self._others:
-            others[name], values[name] = build([row[position] for row in data])
-        return Rows(len(data), Table(self._doubles, block, others), values, ids)
+        return self._beside(found, data, ids)
+
+    def _beside(self, block: Block, data: Sequence[Sequence[Any]], ids: list[str] | None) -> Rows:
+        """Rows of which the block of doubles is made already."""
+        others = [
+            (name, build([row[position] for row in data])) for position, name, build in self._others
+        ]
+        return self._rows(len(data), block, others, ids)
+
+    def _rows(
+        self, count: int, block: Block, others: list[tuple[str, Cells]], ids: list[str] | None
+    ) -> Rows:
+        arrays = {name: cells.array for name, cells in others}
+        values = {name: cells.values for name, cells in others}
+        return Rows(count, Table(self._doubles, block, arrays), values, ids)
+
+    def split(self, body: bytes) -> Rows | None:
+        """Rows of a ``dataframe_split`` as nearly all callers write it; ``None`` when it is
+        anything else, which :meth:`table` and its like tell.
+
+        Raises:
+            RequestError: on too many rows, and on cells of the wrong type.
+        """
+        data = self._decode(body) if self._doubles else None
+        if not data:
+            return None
+        self._check_count(len(data))
+        picked = list(map(self._by_place, data)) if self._others else data
+        return self._beside(packed(picked, len(self._doubles)), data, None)
 
     def _same_keys(self, records: Sequence[Any]) -> Rows | None:
         """Rows of objects that have exactly the columns, and perhaps an id."""

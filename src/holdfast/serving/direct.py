@@ -144,7 +144,7 @@ class DirectProtocol(HttpProtocol):
     def _reply(self, response: Response) -> None:
         if self.transport.is_closing():  # the caller is gone
             return
-        self._together.send(response.raw(self.server_state.default_headers))
+        self._together.send(response.raw(self._bounds.heading(self.server_state.default_headers)))
         self.server_state.total_requests += 1
         self._rest()
 

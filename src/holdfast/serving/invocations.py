@@ -77,6 +77,9 @@ def read_json(body: bytes, converter: Converter) -> Rows:
     Raises:
         RequestError: when there is not exactly one form, or a cell is wrong.
     """
+    rows = converter.split(body)
+    if rows is not None:
+        return rows
     given = read_tolerant(body)
     params = given.pop("params", None)
     form, data = next(iter(given.items())) if len(given) == 1 else ("", None)

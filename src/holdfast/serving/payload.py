@@ -96,16 +96,20 @@ def _is_row(data: dict[str, Any], converter: Converter) -> bool:
     return False
 
 
+class _Chance(msgspec.Struct, gc=False):
+    """One row of a classification."""
+
+    prediction: Any
+    probability: float | list[float]
+
+
 def predictions(answer: Answer) -> bytes:
     """``{"predictions": […]}``: plain values for a regression, else with their probability."""
     outputs = answer.outputs
     values = outputs.prediction.tolist()
     if outputs.probability is None:
         return _encode({"predictions": values})
-    pairs = zip(values, outputs.probability.tolist(), strict=True)
-    return _encode(
-        {"predictions": [{"prediction": value, "probability": share} for value, share in pairs]}
-    )
+    return _encode({"predictions": list(map(_Chance, values, outputs.probability.tolist()))})
 
 
 def respond(answer: Answer, caller: Caller, body: bytes, *more: tuple[bytes, bytes]) -> Response:

@@ -49,7 +49,7 @@ class RefusedError(Exception):
         self.answer = status, sentence, reason
 
 
-_CLOSE = [(b"connection", b"close")]
+_CLOSE = b"connection: close\r\n"
 _MALFORMED = RefusedError(400, "this is not valid HTTP", "malformed")
 
 

@@ -50,17 +50,26 @@ class Response(NamedTuple):
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         await send({"type": "http.response.body", "body": self.body})
 
-    def raw(self, more: Headers = ()) -> bytes:
-        """As HTTP/1.1 has it, with more headers."""
-        lines = b"".join([b"%b: %b\r\n" % pair for pair in (*more, *self.headers)])
-        return (b"HTTP/1.1 %d %b\r\n%bcontent-type: %b\r\ncontent-length: %d\r\n\r\n%b") % (
+    def raw(self, more: bytes = b"") -> bytes:
+        """As HTTP/1.1 has it, behind ``more`` lines of headers."""
+        return b"HTTP/1.1 %d %b\r\n%b%bcontent-type: %b\r\ncontent-length: %d\r\n\r\n%b" % (
             self.status,
             _PHRASES[self.status],
-            lines,
+            more,
+            lines(self.headers),
             self.kind,
             len(self.body),
             self.body,
         )
+
+
+def lines(headers: Headers) -> bytes:
+    r"""Headers as HTTP/1.1 has them.
+
+    >>> lines([(b"a", b"1")])
+    b'a: 1\r\n'
+    """
+    return b"".join([b"%b: %b\r\n" % pair for pair in headers])
 
 
 class Caller:

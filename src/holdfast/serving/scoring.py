@@ -15,7 +15,7 @@ from holdfast.ports.clock import Clock
 from holdfast.ports.spool import Spool
 from holdfast.records import PredictionBatch, Role
 from holdfast.serving.admission import Admission
-from holdfast.serving.batches import Batches, answers
+from holdfast.serving.batches import Batches, alone, answers
 from holdfast.serving.limits import Limits
 from holdfast.serving.metrics import Metrics
 from holdfast.serving.mirror import Mirror, Work
@@ -89,7 +89,7 @@ class Scorer:
             assert self._turn is not None
             found, kept = await self._turn.put(work, rows.count)
         else:
-            found, kept = self._score_all([work])[0]
+            found, kept = self._score_one(work)
         synced = self._spool.synced() if kept else None
         if synced is not None and not await synced:
             self._metrics.spool_lost.inc()
@@ -141,6 +141,14 @@ class Scorer:
             )
         return loaded.batches
 
+    def _score_one(self, work: Work) -> Scored:
+        """As :meth:`_score_all`, for what comes alone."""
+        rows, started = work.rows, time.perf_counter()
+        found = alone(work.loaded.predict, rows.columns, rows.count)
+        seconds = time.perf_counter() - started
+        batch = record(work, "live", self._clock.timestamp(), found, seconds)
+        return Scored(found, self._append([batch]))
+
     def _score_all(self, works: Sequence[Work]) -> list[Scored]:
         """Scores and records at once; requests for one version go together."""
         found: list[Any] = [None] * len(works)
@@ -172,7 +180,7 @@ class Scorer:
     def _score_again(self, work: Work) -> PredictionBatch:
         """A shadow, in the mirror's thread."""
         started = time.perf_counter()
-        found = answers(work.loaded.predict, [(work.rows.columns, work.rows.count)])[0]
+        found = alone(work.loaded.predict, work.rows.columns, work.rows.count)
         seconds = time.perf_counter() - started
         return record(work, "shadow", self._clock.timestamp(), found, seconds)
 
@@ -217,7 +225,7 @@ def record(
         seconds: that it took.
     """
     loaded, rows = work.loaded, work.rows
-    recorded = loaded.redaction.keep(work.request, loaded.converter.names, rows.values, rows.ids)
+    recorded = loaded.redaction.keep(work.request, rows.columns, rows.values, rows.ids)
     predictions, scores, error = [], None, ""
     if isinstance(found, Exception):
         error = _code(found)
@@ -240,6 +248,7 @@ def record(
         error=error,
         count=rows.count,
         inputs=recorded.inputs,
+        block=recorded.block,
     )
 
 

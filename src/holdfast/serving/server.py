@@ -22,7 +22,7 @@ from holdfast.serving.mirror import Work
 from holdfast.serving.parquet import ParquetReader
 from holdfast.serving.requests import Caller
 from holdfast.serving.router import LiveRoute, Loaded
-from holdfast.serving.routes import Routes
+from holdfast.serving.routes import Routes, Use
 from holdfast.serving.scoring import Scorer
 
 T = TypeVar("T")
@@ -122,20 +122,37 @@ class ModelServer:
         Raises:
             UnavailableError: when the model cannot be loaded now.
         """
-        routes = self.routes
-        if name is None and len(routes.uses) == 1:
-            name = next(iter(routes.uses))
-        use = routes.uses.get(name) if name is not None else None
-        if name is None or use is None:
-            return await call()
-        use.requests += 1
-        use.last = time.perf_counter()
+        use = self.hold(name)
         try:
-            if name in routes.asleep:
-                await routes.wake(name)
+            await self.awake(name)
             return await call()
         finally:
             use.requests -= 1
+
+    def hold(self, name: str | None) -> Use:
+        """Counts a request for a model, named as for :meth:`pick`: it is not evicted before
+        ``requests`` of what this returns was made one less.
+        """
+        uses = self.routes.uses
+        if name is None and len(uses) == 1:
+            (use,) = uses.values()
+        else:
+            use = uses.get(name or "") or Use()
+        use.requests += 1
+        use.last = time.perf_counter()
+        return use
+
+    async def awake(self, name: str | None) -> None:
+        """Waits until a model that is held is in memory.
+
+        Raises:
+            UnavailableError: when it cannot be loaded now.
+        """
+        routes = self.routes
+        if name is None and len(routes.uses) == 1:
+            name = next(iter(routes.uses))
+        if name is not None and name in routes.asleep:
+            await routes.wake(name)
 
     def pick(self, name: str | None) -> LiveRoute:
         """The live route of a model; of the only one, when none is named.
