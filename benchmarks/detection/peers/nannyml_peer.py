@@ -60,10 +60,12 @@ def _beyond(result: Any, keys: list[tuple[str, ...]], centre: str) -> np.ndarray
         middle = float(before[(*key, centre)].mean())
         lower = float(after[(*key, "lower_threshold")].fillna(-np.inf).iloc[0])
         upper = float(after[(*key, "upper_threshold")].fillna(np.inf).iloc[0])
-        # One of the two may be cut off at the bounds of the metric.
+        # One of the two may be cut off at the bounds of the metric, or not be used at all.
         spread = max(x for x in (middle - lower, upper - middle) if np.isfinite(x)) / 3
         value = after[(*key, "value")].to_numpy(dtype=float)
-        away = np.nan_to_num(np.abs(value - middle) / max(spread, 1e-300))
+        above_it = value - middle if np.isfinite(upper) else np.zeros(len(value))
+        below_it = middle - value if np.isfinite(lower) else np.zeros(len(value))
+        away = np.nan_to_num(np.maximum(above_it, below_it) / max(spread, 1e-300))
         worst = np.maximum(worst, away)
         alerts |= after[(*key, "alert")].to_numpy(dtype=bool)
     if ((worst > 3) != alerts).sum() > 1:  # one may lie on the very border
