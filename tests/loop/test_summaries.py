@@ -12,6 +12,7 @@ from polars.testing import assert_frame_equal
 from holdfast.loop.summaries import SummaryStore
 from holdfast.monitoring.cells import SCHEMA
 from holdfast.monitoring.merge import compact
+from holdfast.recording import parquet
 
 T = datetime(2024, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -76,3 +77,26 @@ def test_what_does_not_fit_is_read_again(tmp_path: Any) -> None:
     for _ in range(2):
         assert loaded(store, 0, 240, length=DAY)["n"].sum() == 48
         assert sum(day.size for day in store._days.values()) <= 500
+
+
+def test_many_small_files_are_added_up(store: SummaryStore, tmp_path: Any) -> None:
+    """Whoever has read all along sees the same as who begins now, and as if nothing were merged."""
+    folder = tmp_path / "model=m/version=1/date=2024-03-01"
+    reader, batches = SummaryStore(tmp_path), []
+    for number in range(3 * parquet.FAN_IN):
+        batches.append(counts(number % 3, number + 1, "xy"[number % 2]))
+        for _ in range(2):  # as after a failure: the newest batch is written again
+            store.write("m", 1, batches[-1], f"a-{number:03d}")
+        if number % 7 in (0, 3):
+            assert_frame_equal(loaded(reader, 0, 24), expected_of(batches))
+    assert_frame_equal(loaded(SummaryStore(tmp_path), 0, 24), expected_of(batches))
+    live = parquet.live_files(folder)
+    assert len(live) < parquet.FAN_IN + 3
+    for path in set(folder.iterdir()) - set(live):  # as the next merge does, after a while
+        path.unlink()
+    assert_frame_equal(loaded(reader, 0, 24), expected_of(batches))
+    assert_frame_equal(loaded(SummaryStore(tmp_path), 0, 24, length=DAY), expected_of(batches, DAY))
+
+
+def expected_of(batches: list[pl.DataFrame], every: timedelta | None = None) -> pl.DataFrame:
+    return compact(pl.concat(batches), every).sort(KEY)

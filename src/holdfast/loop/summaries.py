@@ -1,8 +1,9 @@
-"""Summaries on disk: one small Parquet file for each batch that the recorder drained."""
+"""Summaries on disk: one small Parquet file for each batch that the recorder drained, added up once
+there are many.
+"""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
@@ -53,10 +54,19 @@ class SummaryStore:
         self._lock = Lock()
 
     def write(self, model: str, version: int, counts: pl.DataFrame, name: str) -> None:
-        """Keeps the counts of one batch; ``counts`` has a column ``hour``."""
+        """Keeps the counts of one batch.
+
+        Args:
+            model: whose.
+            version: whose.
+            counts: with a column ``hour``.
+            name: of the batch, behind the name of its recorder and a hyphen. Only the newest
+                batch of a recorder may be written again; earlier ones are added up.
+        """
         for (day,), part in counts.group_by(pl.col("hour").dt.date()):
-            folder = self._folder(model, version) / f"date={day}"
-            parquet.write(part, folder / f"{name}.parquet")
+            folder, file = self._folder(model, version) / f"date={day}", f"{name}.parquet"
+            parquet.merge(folder, name.partition("-")[0], "hour", but=file, fewer=compact)
+            parquet.write(part, folder / file)
 
     def load(
         self,
@@ -106,9 +116,10 @@ class SummaryStore:
         known = self._days.pop(folder, None)
         if not files:
             return None
-        if known is None or not known.files.items() <= files.items():
-            known = _Day({}, pl.DataFrame())
-        new = sorted(files.keys() - known.files.keys())
+        counted = {} if known is None else _merged(folder, known.files, files)
+        if known is None or not counted.items() <= files.items():
+            known, counted = _Day({}, pl.DataFrame()), {}
+        new = sorted(files.keys() - counted.keys())
         if new:
             read = [
                 pl.read_parquet(folder / name, hive_partitioning=False, memory_map=False)
@@ -116,6 +127,7 @@ class SummaryStore:
             ]
             hours = compact(pl.concat([known.hours, *read] if known.files else read))
             known = _Day(files, hours, size=int(hours.estimated_size()))
+        known.files = files
         self._days[folder] = known
         return known
 
@@ -131,13 +143,20 @@ class SummaryStore:
         return self._root / f"model={model}" / f"version={version}"
 
 
+def _merged(folder: Path, counted: dict[str, int], files: dict[str, int]) -> dict[str, int]:
+    """What was counted, under the names of the files that hold it now."""
+    counted = dict(counted)
+    for name in files.keys() - counted.keys():
+        replaced = parquet.replaces(folder / name)
+        if replaced and counted.keys() >= set(replaced):
+            counted = {one: at for one, at in counted.items() if one not in replaced}
+            counted[name] = files[name]
+    return counted
+
+
 def _listed(folder: Path) -> dict[str, int]:
+    """The files that count, and when each was written."""
     try:
-        with os.scandir(folder) as entries:
-            return {
-                one.name: one.stat().st_mtime_ns
-                for one in entries
-                if one.name.endswith(".parquet") and not one.name.startswith(".")
-            }
-    except FileNotFoundError:
-        return {}
+        return {path.name: path.stat().st_mtime_ns for path in parquet.live_files(folder)}
+    except FileNotFoundError:  # one was added up, and deleted long after, since it was listed
+        return _listed(folder)

@@ -14,7 +14,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -26,6 +26,8 @@ from holdfast.recording.values import vector_text
 GRACE_SECONDS = 120.0
 FAN_IN = 32
 LARGEST_BYTES = 256 * 2**20
+
+Fewer = Callable[[pl.DataFrame], pl.DataFrame]
 
 _REPLACES = "holdfast.replaces"
 _MERGED = re.compile(r"^(?P<owner>[a-z0-9]+)-m(?P<level>\d+)-[0-9a-f]+\.parquet$")
@@ -51,8 +53,7 @@ def live_files(folder: Path) -> list[Path]:
     names = _names(folder)
     replaced: set[str] = set()
     for name in names:
-        if _MERGED.match(name):
-            replaced.update(_replaces(folder / name))
+        replaced.update(replaces(folder / name))
     return [folder / name for name in names if name not in replaced]
 
 
@@ -90,7 +91,9 @@ def scan(
     return pl.concat(parts, how="diagonal").select(list(target))
 
 
-def merge(folder: Path, owner: str, sort: str) -> Path | None:
+def merge(
+    folder: Path, owner: str, sort: str, *, but: str = "", fewer: Fewer = lambda rows: rows
+) -> Path | None:
     """Merges an owner's small files of one level once there are ``FAN_IN``, and clears up.
 
     Only files whose name begins with ``<owner>-`` are touched: the owner must be the only process
@@ -100,6 +103,8 @@ def merge(folder: Path, owner: str, sort: str) -> Path | None:
         folder: of the files.
         owner: lower-case letters and digits.
         sort: column to sort the merged rows by.
+        but: name of a file that is left alone, as it may be written again.
+        fewer: makes fewer rows of the merged ones, such as their sums.
 
     Returns:
         The merged file, when one was made.
@@ -108,19 +113,20 @@ def merge(folder: Path, owner: str, sort: str) -> Path | None:
     levels: dict[int, list[Path]] = {}
     for path in live_files(folder):
         level = _level(path.name, owner)
-        if level is not None and path.stat().st_size < LARGEST_BYTES:
+        if level is not None and path.name != but and path.stat().st_size < LARGEST_BYTES:
             levels.setdefault(level, []).append(path)
     for level, files in sorted(levels.items()):
         if len(files) >= FAN_IN:
-            return _merge(folder, owner, level + 1, files, sort)
+            rows = fewer(scan(files).collect()).sort(sort)
+            return _merge(folder, owner, level + 1, files, rows)
     return None
 
 
-def _merge(folder: Path, owner: str, level: int, files: list[Path], sort: str) -> Path:
+def _merge(folder: Path, owner: str, level: int, files: list[Path], rows: pl.DataFrame) -> Path:
     names = json.dumps([path.name for path in files])
     name = hashlib.sha256(names.encode()).hexdigest()[:16]
     path = folder / f"{owner}-m{level}-{name}.parquet"
-    write(scan(files).collect().sort(sort), path, {_REPLACES: names})
+    write(rows, path, {_REPLACES: names})
     return path
 
 
@@ -133,7 +139,7 @@ def _clear_up(folder: Path, owner: str) -> None:
     for name in sorted(merged, key=lambda name: _level(name, owner) or 0):
         path = folder / name
         if name in present and path.stat().st_mtime <= latest:
-            for replaced in present.intersection(_replaces(path)):
+            for replaced in present.intersection(replaces(path)):
                 (folder / replaced).unlink()
                 present.remove(replaced)
 
@@ -163,7 +169,10 @@ def _replaced_by(path: str, _stamp: int) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _replaces(path: Path) -> tuple[str, ...]:
+def replaces(path: Path) -> tuple[str, ...]:
+    """The names of the files that one takes the place of; none unless it is a merged one."""
+    if not _MERGED.match(path.name):
+        return ()
     try:
         return _replaced_by(str(path), path.stat().st_mtime_ns)
     except FileNotFoundError:  # replaced itself, and what it replaced was deleted before it
