@@ -13,6 +13,8 @@ from holdfast.control.seen import (
     SeenCorrected,
     SeenEstimate,
     SeenLook,
+    SeenSelection,
+    SeenStratum,
     SeenTrack,
     read_look,
 )
@@ -44,6 +46,26 @@ def test_the_record_of_estimates(blocks: int, held: int, badge: str, said: str) 
     assert (line.what, line.badge.text) == ("Estimates by calibration", badge)
     assert said in line.said
     assert blocks == 0 or "off by 0.020 on average, and too low by 0.012 on the whole" in line.said
+
+
+def test_labels_that_come_alike() -> None:
+    (line,) = trust(_look(selection=SeenSelection(2000, 900, measured=0.2)))
+    assert (line.what, line.badge.text) == ("Labels", "of all kinds alike")
+    assert line.said == "45% of 2,000 predictions have one, no matter what the model answered."
+
+
+def test_labels_that_come_for_some_kinds_only() -> None:
+    least, most = SeenStratum("scored 0.8 to 1", 200, 2), SeenStratum("scored 0 to 0.1", 200, 190)
+    found = SeenSelection(2000, 900, least, most, measured=0.2, loss=0.25, low=0.22, high=0.28)
+    (line,) = trust(_look(selection=found))
+    assert line.badge.text == "selective"
+    assert "95% of those scored 0 to 0.1, but 1% of those scored 0.8 to 1." in line.said
+    assert "Over all predictions it is 0.250 (0.220 to 0.280)" in line.said
+    found = SeenSelection(2000, 900, least, most, 0.2, low=0.18, high=0.38, blind=0.1)
+    (line,) = trust(_look(selection=found))
+    assert line.badge.text == "partly blind"
+    assert "Of 10% of the predictions nothing is known" in line.said
+    assert line.said.endswith("anything from 0.180 to 0.380.")
 
 
 def test_a_refused_estimate_says_why() -> None:

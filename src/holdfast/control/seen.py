@@ -54,6 +54,30 @@ class SeenTrack(msgspec.Struct, frozen=True):
     error: float | None = None
 
 
+class SeenStratum(msgspec.Struct, frozen=True):
+    """Predictions of one kind; see :class:`holdfast.monitoring.selection.Stratum`."""
+
+    name: str
+    rows: int
+    labelled: int
+
+
+class SeenSelection(msgspec.Struct, frozen=True):
+    """For which predictions there are labels; see
+    :class:`holdfast.monitoring.selection.Selection`.
+    """
+
+    rows: int
+    labelled: int
+    least: SeenStratum | None = None
+    most: SeenStratum | None = None
+    measured: float | None = None
+    loss: float | None = None
+    low: float | None = None
+    high: float | None = None
+    blind: float = 0.0
+
+
 class SeenDrift(msgspec.Struct, frozen=True):
     """One column over all blocks; see :class:`holdfast.monitoring.drift.Drift`."""
 
@@ -87,6 +111,7 @@ class SeenLook(msgspec.Struct, frozen=True):
         adapted: estimates that follow a shift of the inputs, one a block.
         track: how good past estimates of each kind were.
         season: what drift was held against, in words.
+        selection: whether labels come for all predictions alike.
     """
 
     until: datetime
@@ -105,6 +130,7 @@ class SeenLook(msgspec.Struct, frozen=True):
     adapted: list[SeenEstimate] = []
     track: list[SeenTrack] = []
     season: str = ""
+    selection: SeenSelection | None = None
 
 
 def read_looks(history: Iterable[bytes]) -> tuple[SeenLook, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from holdfast.control.panels import Badge
-from holdfast.control.seen import SeenLook, SeenTrack
+from holdfast.control.seen import SeenLook, SeenSelection, SeenStratum, SeenTrack
 from holdfast.control.words import loss, number
 from holdfast.records import Armed
 
@@ -15,6 +15,7 @@ _ESTIMATES = {
     "calibrated": "Estimates by calibration",
     "adapted": "Estimates for the inputs that came",
 }
+_LABELS = "Labels"
 _FEW = 10
 _PROMISED = 0.95
 _MANY_MISSES = 0.8
@@ -40,7 +41,8 @@ def trust(look: SeenLook | None) -> tuple[TrustLine, ...]:
     if look is None:
         return ()
     monitors = () if look.arming is None else look.arming.monitors
-    return (*map(_rehearsed, monitors), *_tracked(look))
+    labels = () if look.selection is None else (_labels(look.selection),)
+    return (*map(_rehearsed, monitors), *labels, *_tracked(look))
 
 
 def _rehearsed(one: Armed) -> TrustLine:
@@ -49,6 +51,30 @@ def _rehearsed(one: Armed) -> TrustLine:
         badge = Badge("not rehearsed", "warn")
     said = one.sentence[:1].upper() + one.sentence[1:]
     return TrustLine(_MONITORS.get(one.monitor, one.monitor), badge, f"{said}.")
+
+
+def _labels(found: SeenSelection) -> TrustLine:
+    share = f"{found.labelled / found.rows:.0%} of {number(found.rows)} predictions have one"
+    if found.least is None or found.most is None:
+        alike = "no matter what the model answered"
+        return TrustLine(_LABELS, Badge("of all kinds alike", "good"), f"{share}, {alike}.")
+    said = (
+        f"{share}: {_kind(found.most)}, but {_kind(found.least)}. The measured loss is of those"
+        " that have labels."
+    )
+    if found.low is None or found.high is None:
+        return TrustLine(_LABELS, Badge("selective", "warn"), said)
+    between = f"{loss(found.low)} to {loss(found.high)}"
+    if found.loss is not None:
+        said += f" Over all predictions it is {loss(found.loss)} ({between}), if labels are a fair"
+        said += " sample of each kind."
+        return TrustLine(_LABELS, Badge("selective", "warn"), said)
+    said += f" Of {found.blind:.0%} of the predictions nothing is known, so that over all it may be"
+    return TrustLine(_LABELS, Badge("partly blind", "bad"), f"{said} anything from {between}.")
+
+
+def _kind(one: SeenStratum) -> str:
+    return f"{one.labelled / one.rows:.0%} of those {one.name}"
 
 
 def _tracked(look: SeenLook) -> Iterator[TrustLine]:

@@ -33,6 +33,7 @@ from holdfast.monitoring.loss_monitor import Alarms, monitor_loss
 from holdfast.monitoring.merge import Blocks, blocks
 from holdfast.monitoring.quality import ClassLabel, Cohort, labelled, quality
 from holdfast.monitoring.season import in_words
+from holdfast.monitoring.selection import Selection, select
 from holdfast.monitoring.times import align, whole_hours, with_times
 from holdfast.monitoring.track import Track, tracks
 from holdfast.records import Arming, Finding, FindingKind, Reference, Spell
@@ -68,6 +69,7 @@ class Look:
         level: what the open incident holds the loss to; None when there is nothing to hold.
         back: whether the loss is measured to be back within it.
         season: what drift was held against, in words.
+        selection: whether labels come for all predictions alike; None while that cannot be said.
     """
 
     until: datetime
@@ -88,6 +90,7 @@ class Look:
     level: float | None = None
     back: bool = False
     season: str = ""
+    selection: Selection | None = None
 
 
 def look(
@@ -168,6 +171,7 @@ def look(
         broken=broken, arming=arming, adapted=follow,
         track=tracks(seen.starts, cohorts, calibrated=estimates, adapted=follow),
         level=level, back=held.back,
+        selection=select(outcomes, known, until=until, length=length, task=task, classes=classes),
     )  # fmt: skip
 
 
