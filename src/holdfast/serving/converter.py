@@ -59,7 +59,7 @@ class Converter:
         doubles = [field for field in signature.inputs if field.type == "double"]
         numbers = [field.name for field in doubles]
         self._numbers = number_block(nullable=all(field.nullable for field in doubles))
-        self._decode = split_decoder(signature)
+        self._decode = split_decoder(signature.inputs)
         self._builders = [(field.name, builder(field)) for field in signature.inputs]
         self._others = [
             (position, name, build)

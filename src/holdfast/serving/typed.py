@@ -11,28 +11,29 @@ from typing import Any, Literal
 
 import msgspec
 
-from holdfast.records import Signature
+from holdfast.records import Field
 
 Decode = Callable[[bytes], Sequence[tuple[Any, ...]] | None]
 
 
-def split_decoder(signature: Signature) -> Decode:
+def split_decoder(fields: Sequence[Field]) -> Decode:
     """Compiles the decoder of ``{"dataframe_split": {"columns": […], "data": [[…]]}}``.
+
+    Args:
+        fields: the inputs of a signature.
 
     Returns:
         A function from a body to its rows, cells in the signature's order and doubles checked, the
         other cells as they came. ``None`` when the body is anything else, right or wrong: whoever
         reads every form has to look at it.
 
-    >>> from holdfast.records import Field
-    >>> decode = split_decoder(Signature(inputs=(Field(name="a", type="double"),)))
+    >>> decode = split_decoder([Field(name="a", type="double")])
     >>> decode(b'{"dataframe_split": {"columns": ["a"], "data": [[1], [2.5]]}}')
     [(1.0,), (2.5,)]
     >>> decode(b'{"dataframe_split": {"columns": ["a"], "data": [["1"]]}}') is None
     True
     """
     number: dict[bool, Any] = {True: float | None, False: float}
-    fields = signature.inputs
     cells = tuple(number[one.nullable] if one.type == "double" else Any for one in fields)
     names = tuple(Literal[one.name] for one in fields)
     split = msgspec.defstruct(
