@@ -49,7 +49,7 @@ def looked(outcomes: pl.DataFrame, task: Task = "binary", **more: Any) -> Select
 
 
 def test_labels_that_come_alike_are_hardly_ever_said_not_to() -> None:
-    """At most 1 in 100 of the looks; it is promised to be 1 in 10,000."""
+    """It is promised to be one look in 10,000."""
     wrong = 0
     for seed in range(WORLDS):
         found = looked(world(seed, lambda _: 0.3)[0])
