@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import socket
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from msgspec.structs import replace
 from uvicorn.server import ServerState
 
@@ -22,7 +24,7 @@ from holdfast.errors import DataError, RequestError
 from holdfast.recording import segments
 from holdfast.records import Field, RecordPolicy, Signature
 from holdfast.records.prediction import PredictionBatch
-from holdfast.serving import clouds, invocations, v1, v2
+from holdfast.serving import clouds, invocations, payload, v1, v2
 from holdfast.serving.connections import Connections
 from holdfast.serving.converter import Converter, Rows
 from holdfast.serving.csv_rows import read_csv
@@ -102,8 +104,18 @@ def _refusable(read: Callable[[Converter], Rows]) -> None:
 
 
 def mlflow_json(data: bytes) -> None:
-    """MLflow's JSON forms."""
+    """MLflow's JSON forms; what a signature's own decoder takes is what all take."""
     _refusable(lambda converter: invocations.read_json(data, converter))
+    for converter in CONVERTERS:
+        with contextlib.suppress(RequestError):
+            rows = converter.split(data)
+            if rows is not None:
+                given = payload.read_object(data)["dataframe_split"]
+                plain = invocations.read_split(given, converter)
+                for name, cells in rows.values.items():
+                    assert repr(plain.values[name]) == repr(cells)
+                for name in converter.names:
+                    np.testing.assert_array_equal(plain.columns[name], rows.columns[name])
 
 
 def v1_json(data: bytes) -> None:

