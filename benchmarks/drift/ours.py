@@ -37,7 +37,8 @@ def work(reference: Reference) -> int:
     since = datetime(2026, 1, 1, tzinfo=UTC) if HOURS else datetime(1970, 1, 1, tzinfo=UTC)
     window = {"since": since, "until": since + (30 * day if HOURS else day), "length": day}
     alone = drift(reference, blocks(rows, reference.bins, **window))
-    pairs = joint_drift(reference, blocks(rows, tables_of(reference.joint), **window), alone)
+    tables = blocks(rows, tables_of(reference.joint), **window)
+    pairs = joint_drift(reference, tables, alone).pairs
     return int(sum(one.declared.any() for one in (*alone, *pairs)))
 
 

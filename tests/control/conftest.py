@@ -236,6 +236,7 @@ def _cut(look: Look, stint: Stint, *, last: bool) -> Look:
         look, starts=look.starts[part], rows=look.rows[part], estimates=look.estimates[part],
         quality=look.quality[part], adapted=look.adapted[part],
         drift=tuple(_part(one, part) for one in look.drift) if last else (),
+        sliced=tuple(_part(one, part) for one in look.sliced) if last else (),
     )  # fmt: skip
 
 
@@ -317,6 +318,7 @@ def make_look(start: datetime, blocks: int, *, labelled: int, few: bool = False)
         estimates=estimates, quality=cohorts, labels=12_480 if labelled else 0,
         adapted=adapted, arming=ARMING,
         track=(Track("calibrated", 22, 21, -0.002, 0.006), Track("adapted", 0, 0)),
+        sliced=tuple(_sliced(rows)), slices="origin=EWR, origin=JFK; not enough data in 1 other",
     )  # fmt: skip
 
 
@@ -338,6 +340,14 @@ def _drift(name: str, place: int, rows: list[int]) -> Drift:
         harm=np.where(known, 0.08 * rise - 0.001, np.nan),
         declared=known & (effect - 0.02 > floor) & (name == "visibility"),
     )  # fmt: skip
+
+
+def _sliced(rows: list[int]) -> Iterator[Drift]:
+    """What moved in one slice, and what did not in another."""
+    few = [n // 3 for n in rows]
+    moved, still = _drift("visibility", 1, few), _drift("carrier", 2, few)
+    yield dataclasses.replace(moved, slice="origin=JFK", column="temperature")
+    yield dataclasses.replace(still, slice="origin=EWR")
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,10 @@ import polars as pl
 import pytest
 
 from holdfast.monitoring.count import count
-from holdfast.monitoring.drift import drift, run_start
+from holdfast.monitoring.drift import drift, judge, run_start
 from holdfast.monitoring.freeze import freeze
 from holdfast.monitoring.merge import Blocks, blocks
+from holdfast.monitoring.streams import measure
 from holdfast.records import Bins, ColumnSummary, Reference, Summary
 
 DAY = timedelta(days=1)
@@ -187,3 +188,32 @@ def test_no_blocks_at_all(reference, start, world) -> None:
 )
 def test_runs_bridge_short_gaps(flags: str, expected: int | None) -> None:
     assert run_start(np.array([c == "1" for c in flags], dtype=bool)) == expected
+
+
+def test_the_least_share_is_that_from_which_something_is_declared(world, reference, start) -> None:
+    """At whatever share of the budget a model is judged, its level says whether it has any."""
+    for seed, shift in enumerate((0.0, 0.15, 0.2, 0.25, 0.5)):
+        seen = _blocks(world(seed, 700, 6, shift=shift), reference, start, 6)
+        parts, prices = [measure(reference, seen)], [float(len(reference.bins))]
+        level = judge(parts, prices, 1.0).level
+        for share in np.geomspace(1e-6, 1.0, 30):
+            found = judge(parts, prices, 1.0, budget=share)
+            assert found.level == level
+            assert any(one.declared[-1] for one in found.parts[0]) == (level <= share)
+
+
+def test_blocks_are_judged_each_at_its_own_share(world, reference, start) -> None:
+    seen = _blocks(world(8, 2000, 6, shift=0.3), reference, start, 6)
+    parts, prices = [measure(reference, seen)], [float(len(reference.bins))]
+    half = np.array([1.0, 1.0, 1.0, 1e-9, 1e-9, 1e-9])
+    whole, none, both = (
+        judge(parts, prices, 1.0, budget=each).parts[0] for each in (1.0, 1e-9, half)
+    )
+    for one, other, mixed in zip(whole, none, both, strict=True):
+        assert mixed.declared.tolist() == [*one.declared[:3], *other.declared[3:]]
+        assert (other.floor >= one.floor).all()
+
+
+def test_nothing_can_be_judged_without_enough_rows(world, reference, start) -> None:
+    seen = _blocks(world(3, 25, 7, shift=3.0), reference, start, 7)
+    assert judge([measure(reference, seen)], [6.0], 1.0).level is None

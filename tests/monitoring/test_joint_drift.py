@@ -58,7 +58,7 @@ def _moved(reference, frame, start, days, **options):
     seen = blocks(rows, reference.bins, **window)
     tables = blocks(rows, tables_of(reference.joint), **window)
     alone = drift(reference, seen)
-    return alone, joint_drift(reference, tables, alone, **options)
+    return alone, joint_drift(reference, tables, alone, **options).pairs
 
 
 def test_what_no_column_shows_alone_is_found(start) -> None:

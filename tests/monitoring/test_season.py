@@ -55,7 +55,7 @@ def _found(reference, frame, start, days: int, length: timedelta = DAY):
     window = {"since": start, "until": start + days * DAY, "length": length}
     alone = drift(reference, blocks(rows, reference.bins, **window))
     tables = blocks(rows, tables_of(reference.joint), **window)
-    return {one.column: one for one in alone}, joint_drift(reference, tables, alone)
+    return {one.column: one for one in alone}, joint_drift(reference, tables, alone).pairs
 
 
 @pytest.fixture(scope="module")

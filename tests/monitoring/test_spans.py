@@ -26,7 +26,7 @@ def test_the_shortest_that_is_beyond_its_floor_speaks() -> None:
     distances = [_sure(0.3, 0.1, 0.1), _sure(0.3, 0.15, 0.1), _sure(0.3, 0.15, 0.1)]
     enough = np.ones((3, 1, 3), dtype=np.bool_)
     sure = enough[0]
-    found = strongest(distances, enough, np.array([[0.2], [0.12], [0.12]]), sure)
+    found = strongest(distances, enough, np.array([[[0.2]], [[0.12]], [[0.12]]]), sure)
     assert found.span.tolist() == [[1, 3, 1]]
     assert found.beyond.tolist() == [[True, True, False]]
     assert found.value.tolist() == [[0.3, 0.15, 0.1]]
@@ -35,7 +35,7 @@ def test_the_shortest_that_is_beyond_its_floor_speaks() -> None:
 
 def test_without_enough_rows_a_longer_run_speaks_or_none() -> None:
     enough = np.array([[[False, False]], [[False, True]], [[False, True]]])
-    found = strongest([_sure(0.9, 0.1)] * 3, enough, np.full((3, 1), 0.5), enough[1] | True)
+    found = strongest([_sure(0.9, 0.1)] * 3, enough, np.full((3, 1, 1), 0.5), enough[1] | True)
     assert found.span[0, 1] == 3
     assert np.isnan(found.value[0, 0])
     assert not found.beyond.any()

@@ -15,6 +15,7 @@ from holdfast.monitoring.usual import (
     following,
     full_days,
     of_a_mean,
+    reached,
     shift_of,
 )
 from holdfast.records import Between
@@ -75,6 +76,24 @@ def test_a_new_day_stays_within_what_is_usual(alpha: float) -> None:
     beyond = float((new > beyond_usual(between, alpha)).mean())
     error = np.sqrt(alpha * (1 - alpha) / 4000)
     assert beyond <= alpha + 2.5 * error
+
+
+@settings(deadline=None)
+@given(st.floats(1e-6, 0.5), st.sampled_from([1, 3, 7]))
+def test_how_often_days_reach_so_far_is_the_inverse_of_how_far(alpha: float, span: int) -> None:
+    between = Between(days=28, following=0.4, spread=(0.2, 0.05), freedom=(28.0, 4.0))
+    far = beyond_usual(between, alpha, span)
+    assert reached(between, far, span) == pytest.approx([alpha, alpha], rel=1e-4)
+    both = beyond_usual(between, [alpha, alpha / 2], span)
+    assert both.shape == (2, 2)
+    assert both[0].tolist() == far.tolist()
+
+
+def test_days_that_never_vary_are_passed_by_any_distance() -> None:
+    calm = Between(days=28, following=0.0, spread=(0.0,), freedom=(28.0,))
+    assert reached(calm, [0.01]).tolist() == [0.0]
+    assert reached(calm, [0.0]).tolist() == [1.0]
+    assert reached(None, [0.01, 0.0]).tolist() == [0.0, 0.0]
 
 
 def test_chance_is_not_a_difference_of_days() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from holdfast.statistics import eprocess as ep
@@ -178,3 +178,17 @@ def test_e_bh_declares_the_largest_self_consistent_set(logs: list[float], alpha:
 def test_threshold_follows_the_budget() -> None:
     assert ep.threshold_for(1.0, 3000) == pytest.approx(np.log(3000))
     assert ep.threshold_for(10.0, 30) == pytest.approx(np.log(20))
+
+
+@given(st.lists(st.floats(-5, 20), min_size=1, max_size=30), st.floats(0.001, 0.9))
+def test_the_least_level_is_that_at_which_e_bh_declares(logs: list[float], alpha: float) -> None:
+    levels = ep.e_bh_levels(logs)
+    assume(not np.isclose(levels, alpha).any())
+    assert ep.e_bh(logs, alpha).tolist() == (levels <= alpha).tolist()
+
+
+@given(st.lists(st.floats(-5, 20), min_size=1, max_size=30))
+def test_what_all_streams_show_together_is_no_more_than_their_mean(logs: list[float]) -> None:
+    """So one over the least level is an e-value, where it exceeds 1, whatever the dependence."""
+    shown = 1 / ep.e_bh_levels(logs).min()
+    assert shown <= max(np.exp(logs).mean(), 1) * (1 + 1e-9)

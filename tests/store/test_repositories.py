@@ -195,6 +195,19 @@ def test_a_version_that_was_live_twice_has_two_looks(store: Store, at: At) -> No
         assert [one.at for one in store.looks.times(tx)] == [at(6), at(3), at(5)]
 
 
+def test_the_fleet_knows_one_number_of_each_model(store: Store, at: At) -> None:
+    with store.begin() as tx:
+        assert store.fleet.beside(tx, "churn", at(0)) == ()
+        store.fleet.save(tx, "churn", at(1), 0.5)
+        store.fleet.save(tx, "churn", at(2), float("inf"))
+        store.fleet.save(tx, "fraud", at(2), 0.25)
+        assert store.fleet.beside(tx, "churn", at(2)) == (0.25,)
+        assert store.fleet.beside(tx, "churn", at(3)) == (float("inf"),)  # too old
+        assert store.fleet.beside(tx, "new", at(0)) == (0.25, float("inf"))
+        store.fleet.save(tx, "fraud", at(3), None)  # nothing can be said of it any more
+        assert store.fleet.beside(tx, "churn", at(0)) == ()
+
+
 def test_times_without_zone_are_refused(store: Store) -> None:
     naive = datetime(2024, 1, 1)  # noqa: DTZ001
     with pytest.raises(Exception, match="no time zone"), store.begin() as tx:

@@ -1,4 +1,7 @@
-"""Drift of each column in the last block, from the last look, for the page of a model."""
+"""Drift of each column in the last block, from the last look, for the page of a model.
+
+Of slices only what moved, or may have: they are many, and most say what all rows say.
+"""
 
 from __future__ import annotations
 
@@ -19,16 +22,20 @@ def drift(look: SeenLook | None, policy: Monitor) -> DriftPanel:
         return DriftPanel(
             minimum=policy.minimum, empty="No complete block of predictions has been seen yet."
         )
-    highs = [value for one in look.drift for value in one.high[-1:] if value is not None]
+    every = [*look.drift, *look.sliced]
+    highs = [value for one in every for value in one.high[-1:] if value is not None]
     floors = [value for one in look.drift for value in one.floors[-1:]]
     top = max([0.25, *(1.1 * value for value in highs), *(1.2 * value for value in floors)])
-    lines = [_line(one, min(top, 1.0)) for one in look.drift]
+    parts = [_line(one, min(top, 1.0)) for one in look.sliced]
+    parts = [line for line in parts if line.verdict.tone in ("bad", "warn")]
+    lines = [*(_line(one, min(top, 1.0)) for one in look.drift), *parts]
     rank = {"bad": 0, "warn": 1, "good": 2, "quiet": 3}
     lines.sort(key=lambda line: line.column != "prediction")
     lines.sort(key=lambda line: (rank.get(line.verdict.tone, 4), -_against_usual(line)))
     return DriftPanel(
-        lines=tuple(lines), until=look.until, minimum=policy.minimum, season=look.season
-    )
+        lines=tuple(lines), until=look.until, minimum=policy.minimum, season=look.season,
+        slices=look.slices, quiet=not any(line.verdict.tone == "bad" for line in parts),
+    )  # fmt: skip
 
 
 def _against_usual(line: DriftLine) -> float:
@@ -40,8 +47,10 @@ def _line(one: SeenDrift, top: float) -> DriftLine:
     rows = one.rows[-1] if one.rows else 0
     floor = _last(one.floors) or 0.0
     moved = bool(one.declared and one.declared[-1])
+    name = f"{one.column} where {one.slice}" if one.slice else one.column
     return DriftLine(
         column=one.column,
+        slice=one.slice,
         measure=MEASURES.get(one.measure, one.measure),
         rows=rows,
         effect=effect,
@@ -50,8 +59,8 @@ def _line(one: SeenDrift, top: float) -> DriftLine:
         floor=floor,
         harm=_last(one.harm),
         verdict=_verdict(effect, low, floor, rows, moved=moved),
-        bar=effect_bar(effect, low, high, floor, top, moved=moved, what=f"Effect of {one.column}"),
-        trend=trend(one.effect[-60:], floor, top, f"Effect of {one.column} over time")
+        bar=effect_bar(effect, low, high, floor, top, moved=moved, what=f"Effect of {name}"),
+        trend=trend(one.effect[-60:], floor, top, f"Effect of {name} over time")
         if any(value is not None for value in one.effect)
         else None,
     )

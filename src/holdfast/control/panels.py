@@ -81,6 +81,7 @@ class DriftLine:
 
     Args:
         column: a feature, or ``prediction``.
+        slice: of whose rows, such as ``origin=JFK``; "" for all.
         measure: what the effect is, in words.
         rows: of the last block.
         effect: distance from the held-out rows in [0, 1]; None without enough data.
@@ -100,17 +101,26 @@ class DriftLine:
     verdict: Badge
     bar: Markup
     trend: Markup | None
+    slice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class DriftPanel:
-    """Drift by feature, in the last complete block that ended at ``until``."""
+    """Drift by feature, in the last complete block that ended at ``until``.
+
+    Args:
+        lines: every column, and of slices those that moved or may have.
+        slices: in which slices drift was looked for, in words; "" when none are named.
+        quiet: whether none of them moved.
+    """
 
     lines: tuple[DriftLine, ...] = ()
     until: datetime | None = None
     minimum: int = 0
     empty: str = ""
     season: str = ""
+    slices: str = ""
+    quiet: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,7 @@ class SeenDrift(msgspec.Struct, frozen=True):
     high: list[float | None] = []
     harm: list[float | None] = []
     declared: list[bool] = []
+    slice: str = ""
 
     @property
     def floors(self) -> list[float]:
@@ -112,6 +113,8 @@ class SeenLook(msgspec.Struct, frozen=True):
         track: how good past estimates of each kind were.
         season: what drift was held against, in words.
         selection: whether labels come for all predictions alike.
+        sliced: columns of slices that moved, or came nearest to it.
+        slices: in which slices drift was looked for, in words.
     """
 
     until: datetime
@@ -131,6 +134,8 @@ class SeenLook(msgspec.Struct, frozen=True):
     track: list[SeenTrack] = []
     season: str = ""
     selection: SeenSelection | None = None
+    sliced: list[SeenDrift] = []
+    slices: str = ""
 
 
 def read_looks(history: Iterable[bytes]) -> tuple[SeenLook, ...]:

@@ -19,6 +19,8 @@ class Kept(msgspec.Struct, frozen=True):
         arming: how the monitors did in their rehearsal; None in looks of an older Holdfast.
         starts: when each block began; ``adapted`` the estimate that was made of it.
         track: how good the estimates were.
+        shares: share of the budget of false findings that each block was judged at; none in looks
+            of an older Holdfast, which knew no fleet.
     """
 
     until: datetime
@@ -26,11 +28,17 @@ class Kept(msgspec.Struct, frozen=True):
     starts: tuple[datetime, ...] = ()
     adapted: tuple[Estimate, ...] = ()
     track: tuple[Track, ...] = ()
+    shares: tuple[float, ...] | None = None
 
     def estimates(self) -> dict[datetime, Estimate]:
         """The adapted estimates that were made, by the start of their block."""
         both = zip(self.starts, self.adapted, strict=False)
         return {start: one for start, one in both if one.value is not None or one.rows}
+
+    def judged(self) -> dict[datetime, float]:
+        """The share that blocks were judged at, by their start."""
+        shares = (1.0,) * len(self.starts) if self.shares is None else self.shares
+        return dict(zip(self.starts, shares, strict=False))
 
 
 def read_kept(data: bytes | None) -> Kept | None:

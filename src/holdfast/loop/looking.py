@@ -18,6 +18,7 @@ from holdfast.loop.stints import Stint
 from holdfast.monitoring.arming import arm, policy_digest
 from holdfast.monitoring.cells import PREDICTION
 from holdfast.monitoring.estimate import Estimate
+from holdfast.monitoring.fleet import share_of
 from holdfast.monitoring.hindsight import hindsight
 from holdfast.monitoring.look import Look, look
 from holdfast.monitoring.loss_monitor import tolerated
@@ -30,6 +31,8 @@ _SAMPLE = 4000
 _CATCH_UP = 7
 LATE = timedelta(days=90)
 """Labels that come longer after a version was replaced are not waited for."""
+FRESH = timedelta(days=2)
+"""What a look says of its model counts for so long as that of now."""
 
 
 def look_at(
@@ -75,7 +78,19 @@ def look_at(
         rows=_rows(container, version, reference, spec.monitor, since, until, known),
         adapted=known,
         level=level,
+        share=fleet_share(container, version.model),
+        judged={} if kept is None else kept.judged(),
     )
+
+
+def fleet_share(container: Container, model: str) -> float:
+    """The share of its budget of false findings that the other models leave to one.
+
+    All models count that were ever seen with enough rows; a finding lends others something only
+    while looks are fresh.
+    """
+    since = container.clock.now() - FRESH
+    return share_of(container.ask(container.store.fleet.beside, model, since))
 
 
 def _arming(reference: Reference, policy: Monitor, kept: Kept | None) -> Arming:

@@ -163,6 +163,7 @@ class Watching:
         model, now = version.model, self._container.clock.now()
         kept = look_json(seen, version, since, self._container.reference(version), spec.monitor)
         self._store.looks.save(tx, model, version.number, since, now, kept)
+        self._store.fleet.save(tx, model, now, seen.least_share)
         found = (*seen.passed, *seen.findings)
         news = [finding for finding in found if self._store.findings.add(tx, finding)]
         for finding in news:

@@ -11,33 +11,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from holdfast.monitoring.against import Held, distances, held_against, log_es
-from holdfast.monitoring.grouping import measured
-from holdfast.monitoring.merge import Blocks, counts_of
-from holdfast.monitoring.spans import SPANS, Measured, confirmed, strongest, trailing
-from holdfast.monitoring.usual import beyond_usual
-from holdfast.records import Bins, Reference
-from holdfast.statistics.eprocess import e_bh, log_cusum
-from holdfast.statistics.histogram import shares
+from holdfast.monitoring.merge import Blocks
+from holdfast.monitoring.streams import Streams, measure
+from holdfast.monitoring.together import alpha_of, declared_together, least_level, weighted
+from holdfast.records import Reference
 
 MINIMUM_EFFECT = 0.05
 VIEW_EFFECT = 0.1
 """Of views of texts and embeddings: what was learned from the held-out rows fits these best."""
-MOST_ALPHA = 0.05
-MONTH = 30 * 86_400.0
-DAY = 86_400.0
-COMMON = 0.05  # share of blocks that are beyond what is common
 JOINT_SHARE = 0.2  # of the false declarations, for pairs of columns
 _GAP = 2  # blocks that may pass unproven within one run of drift
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
-Column = tuple[Bins, Floats, NDArray[np.int64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +48,7 @@ class Drift:
         harm: (N,) change of the mean loss that is expected from the change of this column alone,
             Σ_b (q_b − p_b)·L_b, with L_b the reference's mean loss in cell b, over the same blocks.
         declared: (N,) both evidence and effect.
+        slice: of whose rows, such as ``origin=JFK``; "" for all.
     """
 
     column: str
@@ -70,11 +62,25 @@ class Drift:
     log_m: Floats
     harm: Floats
     declared: Flags
+    slice: str = ""
 
     @property
     def enough(self) -> Flags:
         """(N,) whether there were enough rows to say anything."""
         return ~np.isnan(self.effect)
+
+
+class Judged(NamedTuple):
+    """What was declared.
+
+    Args:
+        parts: of each part, one a column.
+        level: least share of the budget at which anything would be declared, each stream taken at
+            its newest block with enough rows; None when none has them.
+    """
+
+    parts: tuple[tuple[Drift, ...], ...]
+    level: float | None
 
 
 def drift(
@@ -96,90 +102,85 @@ def drift(
         minimum_effect: smallest distance worth a word, in [0, 1]. 0.05 is a shift of about 0.09
             standard deviations, or one row in twenty in another category.
     """
-    known = counts_of(reference.summaries[0])
-    columns = [
-        (bins, np.asarray(known[bins.column], dtype=np.float64), blocks.counts[bins.column])
-        for bins in reference.bins
-    ]
-    held = [held_against(reference, blocks, *column) for column in columns]
-    log_ms = [log_cusum(log_e) for log_e in log_es([bins.kind for bins, *_ in columns], held)]
-    share = 1.0 if reference.joint is None else 1.0 - JOINT_SHARE
-    alpha = share * alpha_of(pages_per_month, blocks.length)
-    proven = declared_together(log_ms, alpha)
-    least = [max(minimum_effect, VIEW_EFFECT if bins.view else 0.0) for bins, *_ in columns]
-    usual = _usual(reference, alpha, blocks.length)
-    far = _effects(columns, held, np.asarray(least), usual, minimum)
-    declared = proven & far.beyond
+    parts = [measure(reference, blocks)]
+    judged = judge(
+        parts, [float(len(reference.bins))], pages_per_month, minimum=minimum,
+        minimum_effect=minimum_effect,
+    )  # fmt: skip
+    return judged.parts[0]
+
+
+def judge(
+    parts: Sequence[Streams],
+    prices: Sequence[float],
+    pages_per_month: float,
+    *,
+    budget: ArrayLike = 1.0,
+    minimum: int = 200,
+    minimum_effect: float = MINIMUM_EFFECT,
+) -> Judged:
+    """Which columns of several parts have drifted, decided together.
+
+    Args:
+        parts: all rows first, then slices of them, measured over the same blocks.
+        prices: of each column of a part, see :mod:`holdfast.monitoring.together`.
+        pages_per_month: as :func:`drift` has it.
+        budget: (N,) share of it that each block is judged at.
+        minimum: as there.
+        minimum_effect: as there.
+    """
+    first = parts[0]
+    alpha = alpha_of(pages_per_month, first.length)
+    alpha *= 1.0 if first.reference.joint is None else 1.0 - JOINT_SHARE
+    shares = np.broadcast_to(np.asarray(budget, dtype=np.float64), first.log_m.shape[1:])
+    each = np.repeat(prices, [len(one.columns) for one in parts])
+    evidence = weighted(np.concatenate([one.log_m for one in parts]), each)
+    proven = declared_together(evidence, alpha, shares)
+    result, days, enough, start = [], [], [], 0
+    for one, price in zip(parts, prices, strict=True):
+        least = _least(one, minimum_effect)
+        flags = proven[start : start + len(one.columns)]
+        start += len(one.columns)
+        result.append(_declared(one, flags, least, minimum, alpha, price, shares))
+        days.append(one.days_levels(least, minimum, price))
+        enough.append((one.counted >= minimum).any(axis=0))
+    level = least_level(evidence, np.concatenate(days), np.concatenate(enough), alpha)
+    return Judged(tuple(result), level)
+
+
+def _least(part: Streams, minimum_effect: float) -> Floats:
+    """(C,) the smallest effect that counts."""
+    views = [VIEW_EFFECT if bins.view else 0.0 for bins, *_ in part.columns]
+    return np.asarray(np.maximum(minimum_effect, views))
+
+
+def _declared(
+    part: Streams,
+    proven: Flags,
+    least: Floats,
+    minimum: int,
+    alpha: float,
+    price: float,
+    shares: Floats,
+) -> tuple[Drift, ...]:
+    """One a column."""
+    far = part.effects(least, minimum, alpha, price, shares)
     return tuple(
         Drift(
             column=bins.column,
             measure="rank_wasserstein" if bins.kind == "numeric" else "total_variation",
-            rows=counts.sum(axis=1),
+            rows=part.rows[i],
             effect=far.value[i],
             low=far.low[i],
             high=far.high[i],
             floor=far.floor[i],
             span=far.span[i],
-            log_m=log_ms[i],
-            harm=_harm(reference, columns[i], far.span[i], far.value[i]),
-            declared=declared[i],
+            log_m=part.log_m[i],
+            harm=part.harm(i, far.span[i], far.value[i]),
+            declared=proven[i] & far.beyond[i],
         )
-        for i, (bins, _, counts) in enumerate(columns)
+        for i, (bins, *_) in enumerate(part.columns)
     )
-
-
-def _usual(reference: Reference, alpha: float, length: timedelta) -> Floats:
-    """(1 + spans, columns) what 95 % of blocks stay below, then what is rare in any column."""
-    columns, days = len(reference.bins), length.total_seconds() / DAY
-    asked = [(COMMON, 1), *((alpha / columns, span) for span in SPANS)]
-    reached = [beyond_usual(reference.between, each, span * days) for each, span in asked]
-    return np.stack([one if one.size else np.zeros(columns) for one in reached])
-
-
-def _effects(
-    columns: Sequence[Column], held: Sequence[Held], least: Floats, usual: Floats, minimum: int
-) -> Measured:
-    """How far each column is away, over the span that says most.
-
-    A column whose days vary must show it more than once. Coarse groups, of longer spans and of
-    columns with a season, are much less to compute, and hardly differ.
-    """
-    kinds = [bins.kind for bins, *_ in columns]
-    found, present = [], []
-    for span in SPANS:
-        tables = [
-            measured(*column) if span == 1 and one.table is None else one.values(column[0], span)
-            for column, one in zip(columns, held, strict=True)
-        ]
-        found.append(distances(kinds, tables))
-        present.append([now.sum(axis=-1) for _, now in tables])
-    rows = np.asarray(present)
-    common, rare = usual[0], np.maximum(usual[1:], least)
-    sure = (common <= least)[:, None] | confirmed(found[0], rows[0], common)
-    return strongest(found, rows >= minimum, rare, sure)
-
-
-def _harm(reference: Reference, column: Column, span: NDArray[np.int64], effect: Floats) -> Floats:
-    """(N,) change of the mean loss over the span that the effect is of."""
-    bins, before, counts = column
-    losses = np.asarray(reference.bin_loss.get(bins.column, np.zeros(bins.cells)))
-    lost, rows = counts @ losses, counts.sum(axis=1)
-    harm = np.full(len(counts), np.nan)
-    for one in np.unique(span).tolist():
-        n = np.maximum(trailing(rows, one, axis=0), 1)
-        mean = trailing(lost, one, axis=0) / n
-        harm = np.where(span == one, mean - shares(before) @ losses, harm)
-    return np.where(np.isnan(effect), np.nan, harm)
-
-
-def alpha_of(pages_per_month: float, length: timedelta) -> float:
-    """The rate of false declarations of one block that keeps within a month's budget."""
-    return min(pages_per_month * length.total_seconds() / MONTH, MOST_ALPHA)
-
-
-def declared_together(log_ms: Sequence[Floats], alpha: float) -> Flags:
-    """(streams, N) which e-detectors are declared in each block, together (e-d-BH)."""
-    return e_bh(np.asarray(log_ms).T, alpha).T
 
 
 def run_start(flags: Flags, gap: int = _GAP) -> int | None:

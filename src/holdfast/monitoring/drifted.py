@@ -1,4 +1,4 @@
-"""Findings of drift: runs of blocks in which a column, or a pair of them, was declared."""
+"""Findings of drift: runs of blocks in which a column (of a slice) or a pair was declared."""
 
 from __future__ import annotations
 
@@ -55,6 +55,8 @@ def _drift_finding(
     kind: FindingKind = "prediction_drift" if about_answers else "input_drift"
     joint = one.measure == "dependence"
     what = "The predictions have" if about_answers else f"The input '{one.column}' has"
+    where = f" where {one.slice}" if one.slice else ""
+    subject = one.column + where
     what = (
         f"The inputs {one.column} go together otherwise than in" if joint else f"{what} moved from"
     )
@@ -62,15 +64,16 @@ def _drift_finding(
     span = int(one.span[last])
     over = "" if span == 1 else f" over {span} blocks"
     return Finding(
-        id=finding_id(model, version, kind, one.column, begun),
-        model=model, version=version, kind=kind, subject=one.column, pages=False, since=begun,
+        id=finding_id(model, version, kind, subject, begun),
+        model=model, version=version, kind=kind, subject=subject, pages=False, since=begun,
         at=seen.starts[last] + seen.length,
         sentence=(
-            f"{what} the held-out rows since {day(begun)}: {unit}"
+            f"{what} the held-out rows{where} since {day(begun)}: {unit}"
             f" {one.effect[last]:.2f} (at least {one.low[last]:.2f}){over}, where up"
             f" to {one.floor[last]:.2f} is usual."
         ),
         value=float(one.effect[last]), low=float(one.low[last]), high=float(one.high[last]),
         reference=float(one.floor[last]), log_e=float(one.log_m[last]),
         rows=int(one.rows[first : last + 1].sum()), harm=None if joint else float(one.harm[last]),
+        slice=one.slice,
     )  # fmt: skip

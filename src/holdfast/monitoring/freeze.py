@@ -13,24 +13,16 @@ from numpy.typing import ArrayLike, NDArray
 from holdfast.errors import DataError
 from holdfast.monitoring.cells import PREDICTION, Binned, as_text, column_of, index, ordered
 from holdfast.monitoring.cut import all_bins, spaces_of
-from holdfast.monitoring.grouping import apart, effect_of, groups_of
+from holdfast.monitoring.days import between_of, slice_days
 from holdfast.monitoring.heldout import history
 from holdfast.monitoring.joint import freeze_joint, pairs_by_hour
 from holdfast.monitoring.moments import grid_of, moments_of
 from holdfast.monitoring.sample import take_sample
-from holdfast.monitoring.season import by_hour, expected, hour_of_week
-from holdfast.monitoring.usual import (
-    DAYS,
-    between_days,
-    beyond_usual,
-    days_apart,
-    following,
-    full_days,
-)
+from holdfast.monitoring.season import by_hour, hour_of_week
+from holdfast.monitoring.usual import DAYS, beyond_usual
 from holdfast.monitoring.views import seen
-from holdfast.records import Between, Bins, ColumnSummary, Joint, Reference, Season, Summary
+from holdfast.records import Bins, ColumnSummary, Joint, Reference, Season, Summary
 from holdfast.spec import Task
-from holdfast.statistics.histogram import regroup
 
 SLICE_VALUES = 50
 SLICE_ROWS = 100
@@ -39,8 +31,6 @@ USUAL = 0.95
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Floats = NDArray[np.float64]
-Cells = NDArray[np.intp]
-Days = NDArray[np.int64]
 
 
 def freeze(
@@ -66,7 +56,8 @@ def freeze(
         task: what is predicted.
         features: columns to watch.
         slices: columns whose values get reference summaries of their own; the 50 most frequent
-            with at least 100 rows.
+            with at least 100 rows. Of all of them, the 20 with the most rows learn how much their
+            own days differ, where they have enough rows a day.
         model: name that is written into the summaries.
         version: likewise; 0 while it has none.
         at: (n,) time of each row. With it the reference learns how much days commonly differ,
@@ -96,7 +87,7 @@ def freeze(
     mean, error = float(loss.mean()), _error(loss, days, spread)
     bin_loss = {name: _cell_loss(binned[name], bins[name], loss) for name in bins}
     season, tables = (None, {}) if micros is None else by_hour(made, cells, micros)
-    between = None if days is None else _between(made, cells, days, tables)
+    between = None if days is None else between_of(made, cells, days, tables)
     follows = between.following if between else 0.0
     joint = freeze_joint(series, bins, bin_loss, days, follows=follows)
     season = _with_pairs(season, series, joint, micros)
@@ -116,6 +107,7 @@ def freeze(
         joint=joint,
         season=season,
         spaces=spaces,
+        slices={} if micros is None else slice_days(made, cells, micros, chosen, follows),
     )
     rows = take_sample(reference, binned, outcome, loss)
     reference = msgspec.structs.replace(reference, sample=rows)
@@ -264,38 +256,3 @@ def _cell_loss(binned: Binned, bins: Bins, loss: Floats) -> tuple[float, ...]:
     total = np.bincount(binned.cells, weights=loss, minlength=bins.cells)
     mean = np.where(rows > 0, total / np.maximum(rows, 1), loss.mean())
     return tuple(mean.tolist())
-
-
-def _between(
-    bins: Sequence[Bins], cells: Mapping[str, Cells], days: Days, seasons: Mapping[str, Days]
-) -> Between | None:
-    """How much days differ by themselves, by column; None when they are too few.
-
-    Beyond what chance makes of so few rows: that, the lower bound of a distance pays for itself.
-    Days of a column with a season are held against the same hours of other days.
-    """
-    found, day = np.unique(days, return_inverse=True)
-    full = full_days(np.bincount(day))
-    if not full.size:
-        return None
-    others = days_apart(found, full)
-    away, coarse = [], []
-    for one in bins:
-        if one.column in seasons:
-            table = seasons[one.column]
-            now, rows = table.sum(axis=1), table.sum(axis=2)
-            before = [expected(table[rest].sum(axis=0), rows[[k]]) for k, rest in
-                      zip(full, others, strict=True)]  # fmt: skip
-            away.append(apart(one, np.concatenate(before), now[full]))
-            coarse.append((expected(table.sum(axis=0), rows[full]), now[full]))
-            continue
-        table = np.bincount(
-            day * one.cells + cells[one.column], minlength=found.size * one.cells
-        ).reshape(found.size, one.cells)
-        away.append(effect_of(one, others @ table, table[full]))
-        groups = groups_of(one, table.sum(axis=0))
-        now = regroup(table, groups)
-        coarse.append((now.sum(axis=0)[None], now[full]))
-    follows = following(coarse, found[full])
-    values, chances = (np.transpose([one[part] for one in away]) for part in (0, 2))
-    return between_days(values, chances, follows)

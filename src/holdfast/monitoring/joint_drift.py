@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from holdfast.monitoring.drift import COMMON, DAY, JOINT_SHARE, Drift, alpha_of, declared_together
+from holdfast.monitoring.drift import JOINT_SHARE, Drift
 from holdfast.monitoring.joint import JOINT, joint_counts, pairs
 from holdfast.monitoring.merge import Blocks
 from holdfast.monitoring.season import classes_of, expected, pair_tables
 from holdfast.monitoring.spans import confirmed
-from holdfast.monitoring.usual import beyond_usual
+from holdfast.monitoring.streams import COMMON
+from holdfast.monitoring.together import (
+    DAY,
+    alpha_of,
+    declared_together,
+    floors,
+    least_level,
+    newest,
+)
+from holdfast.monitoring.usual import beyond_usual, reached
 from holdfast.records import Joint, Reference
 from holdfast.statistics.dependence import dependence_distance, dependence_log_e, rake
 from holdfast.statistics.eprocess import log_cusum
@@ -23,6 +33,13 @@ MINIMUM_EFFECT = 0.05
 SHOWN = 10
 
 
+class JudgedPairs(NamedTuple):
+    """Pairs worth keeping, and ``level`` as :class:`holdfast.monitoring.drift.Judged` has it."""
+
+    pairs: tuple[Drift, ...]
+    level: float | None
+
+
 def joint_drift(
     reference: Reference,
     tables: Blocks,
@@ -31,7 +48,8 @@ def joint_drift(
     minimum: int = 200,
     pages_per_month: float = 1.0,
     minimum_effect: float = MINIMUM_EFFECT,
-) -> tuple[Drift, ...]:
+    budget: ArrayLike = 1.0,
+) -> JudgedPairs:
     """Measures every pair of inputs against the reference, net of what each does alone.
 
     A pair is declared by the same two demands as a column (:mod:`holdfast.monitoring.drift`), and
@@ -44,13 +62,14 @@ def joint_drift(
         minimum: fewest rows of a block without a null in either column.
         pages_per_month: false declarations that are tolerated, of which pairs may make a fifth.
         minimum_effect: smallest distance worth a word.
+        budget: (N,) share of the false declarations that each block is judged at.
 
     Returns:
         At most ten pairs, declared ones first, then by evidence.
     """
     joint = reference.joint
     if joint is None or JOINT not in tables.counts:
-        return ()
+        return JudgedPairs((), None)
     known, names = _known(reference, joint, tables), pairs(joint)
     counts = tables.counts[JOINT].reshape(len(tables.starts), len(names), 3, 3)
     rows = counts.sum(axis=(-2, -1))
@@ -59,15 +78,12 @@ def joint_drift(
     log_e = np.where(enough, dependence_log_e(known, counts, fitted), 0.0)
     log_m = log_cusum(log_e.T)
     alpha = JOINT_SHARE * alpha_of(pages_per_month, tables.length)
-    proven = declared_together(list(log_m), alpha).T
+    shares = np.broadcast_to(np.asarray(budget, dtype=np.float64), len(tables.starts))
+    proven = declared_together(log_m, alpha, shares).T
     distance = dependence_distance(known, counts, fitted)
-    days = tables.length.total_seconds() / DAY
-    common, rare = (
-        np.zeros(len(names)) if joint.between is None else beyond_usual(joint.between, share, days)
-        for share in (COMMON, alpha / max(len(names), 1))
-    )
-    floor = np.maximum(rare, minimum_effect)
     low = distance.low()
+    common, rare = _usual(joint, alpha, shares, tables.length.total_seconds() / DAY)
+    floor = np.maximum(rare, minimum_effect)
     alone = Distance(*(part.T for part in distance))
     sure = (common <= minimum_effect) | confirmed(alone, rows.T, common).T
     told = _declared_alone(columns, names, len(tables.starts))
@@ -81,7 +97,7 @@ def joint_drift(
             effect=np.where(enough[:, i], distance.value[:, i], np.nan),
             low=np.where(enough[:, i], low[:, i], np.nan),
             high=np.where(enough[:, i], high[:, i], np.nan),
-            floor=np.full(len(tables.starts), floor[i]),
+            floor=floor[:, i],
             span=np.ones(len(tables.starts), dtype=np.int64),
             log_m=log_m[i],
             harm=np.full(len(tables.starts), np.nan),
@@ -90,7 +106,45 @@ def joint_drift(
         for i, (first, second) in enumerate(names)
         if i in kept
     ]
-    return tuple(sorted(found, key=_rank, reverse=True))
+    may = np.where(sure & enough & (low > minimum_effect), low, np.nan)
+    level = _level(joint, log_m, may, enough, alpha, tables.length.total_seconds() / DAY)
+    return JudgedPairs(tuple(sorted(found, key=_rank, reverse=True)), level)
+
+
+def _usual(
+    joint: Joint, alpha: float, shares: NDArray[np.float64], days: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(P,) what is common, and (N, P) what is rare in any pair."""
+    many = len(pairs(joint))
+    if joint.between is None:
+        return np.zeros(many), np.zeros((len(shares), many))
+    common = beyond_usual(joint.between, COMMON, days)
+    return common, floors(joint.between, alpha, max(many, 1), shares, days).T
+
+
+def _level(
+    joint: Joint,
+    log_m: NDArray[np.float64],
+    low: NDArray[np.float64],
+    enough: NDArray[np.bool_],
+    alpha: float,
+    days: float,
+) -> float | None:
+    """The least share of the budget at which a pair is declared.
+
+    Args:
+        joint: how the inputs went together.
+        log_m: (P, N).
+        low: (N, P) lower bounds, NaN where nothing can be declared.
+        enough: (N, P) where there are enough rows.
+        alpha: that the budget grants.
+        days: of a block.
+    """
+    if not log_m.size:
+        return None
+    newest_low = np.take_along_axis(low.T, newest(enough.T)[:, None], axis=1)[:, 0]
+    level = len(log_m) * reached(joint.between, np.nan_to_num(newest_low), days)
+    return least_level(log_m, np.where(np.isnan(newest_low), np.inf, level), enough.T, alpha)
 
 
 def _known(reference: Reference, joint: Joint, tables: Blocks) -> NDArray[np.float64]:

@@ -6,13 +6,14 @@ under the same ids, so a crash between a look and its consequences repeats nothi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from holdfast.monitoring.adapt import adapt_blocks
 from holdfast.monitoring.attribution import Attribution, attribute
@@ -20,11 +21,11 @@ from holdfast.monitoring.broken import sound, whole
 from holdfast.monitoring.cells import PREDICTION
 from holdfast.monitoring.contract import broken_spells, contract_findings
 from holdfast.monitoring.delays import watch_delays
-from holdfast.monitoring.drift import Drift, drift
+from holdfast.monitoring.drift import Drift
 from holdfast.monitoring.drifted import drifted
 from holdfast.monitoring.estimate import Estimate, estimate_counts
 from holdfast.monitoring.estimate_monitor import monitor_estimate
-from holdfast.monitoring.findings import day, finding_id
+from holdfast.monitoring.fleet import budget_of
 from holdfast.monitoring.held import Held, hold
 from holdfast.monitoring.joint import tables_of
 from holdfast.monitoring.joint_drift import joint_drift
@@ -34,14 +35,13 @@ from holdfast.monitoring.merge import Blocks, blocks
 from holdfast.monitoring.quality import ClassLabel, Cohort, labelled, quality
 from holdfast.monitoring.season import in_words
 from holdfast.monitoring.selection import Selection, select
+from holdfast.monitoring.silence import silent
+from holdfast.monitoring.sliced import Moved, in_slices, moved
 from holdfast.monitoring.times import align, whole_hours, with_times
 from holdfast.monitoring.track import Track, tracks
 from holdfast.records import Arming, Finding, FindingKind, Reference, Spell
 from holdfast.records.finding import HELD
 from holdfast.spec import Monitor, Task
-
-_SILENT = 2  # blocks without predictions, beyond the longest gap there has been
-_HISTORY = 3  # blocks with predictions before silence means anything
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +70,11 @@ class Look:
         back: whether the loss is measured to be back within it.
         season: what drift was held against, in words.
         selection: whether labels come for all predictions alike; None while that cannot be said.
+        sliced: columns of slices that moved, or came nearest to it.
+        slices: in which slices drift was looked for, in words; "" when the policy names none.
+        shares: (N,) share of the budget of false findings that each block was judged at.
+        least_share: the least at which anything would be declared to have drifted; what other
+            models need to know of this one. None when nothing had enough rows.
     """
 
     until: datetime
@@ -91,6 +96,10 @@ class Look:
     back: bool = False
     season: str = ""
     selection: Selection | None = None
+    sliced: tuple[Drift, ...] = ()
+    slices: str = ""
+    shares: tuple[float, ...] = ()
+    least_share: float | None = None
 
 
 def look(
@@ -112,6 +121,8 @@ def look(
     rows: pl.DataFrame | None = None,
     adapted: Mapping[datetime, Estimate] = {},
     level: float | None = None,
+    share: float = 1.0,
+    judged: Mapping[datetime, float] = {},
 ) -> Look:
     """Looks at one version of a model in production.
 
@@ -135,6 +146,9 @@ def look(
             ``prediction`` as the summaries count it.
         adapted: such estimates of past blocks, by their start; they are kept as they were.
         level: the loss that an incident which began with another version holds this one to.
+        share: of the budget of false findings of drift, that the fleet leaves to this model
+            (:func:`holdfast.monitoring.fleet.share_of`).
+        judged: the share that past blocks were judged at, by their start; they stay judged.
 
     Raises:
         DataError: when labels or scores are of the wrong type.
@@ -144,7 +158,9 @@ def look(
     outcomes = with_times(outcomes)
     seen = blocks(summaries, reference.bins, since=since, until=until, length=length)
     parts = _slices(summaries, reference, policy, since=since, until=until, length=length)
-    moved, joint = _moved(reference, summaries, seen, policy, since, until)
+    shares = budget_of(seen.starts, share, judged)
+    drift, joint, least = _moved(reference, summaries, seen, parts, policy, until, shares)
+    found_moved = (*drift.columns, *drift.sliced, *joint)
     estimates = _estimates(seen, reference, task, policy)
     broken = broken_spells(reference, seen, parts, minimum=policy.minimum)
     whose: dict[str, Any] = {"model": model, "version": version, "until": until, "since": since}
@@ -157,17 +173,18 @@ def look(
     held = _held(sure, level, losses[0].open, reference, policy, whose)
     alarms = [one for one in (*(loss.open for loss in losses), held.finding, delayed) if one]
     cohorts = quality(outcomes, known, since=since, until=until, metrics=metrics, **about)
-    found = _found(alarms, (*moved, *joint), seen, parts, reference, policy, model, version)
+    found = _found(alarms, found_moved, seen, parts, reference, policy, model, version)
     follow = adapt_blocks(reference, seen, rows, adapted, task)
     return Look(
         until=since + len(seen.starts) * length, starts=seen.starts, rows=tuple(seen.rows.tolist()),
-        findings=found, drift=moved, joint=joint,
-        season=in_words(reference.season),
+        findings=found, drift=drift.columns, joint=joint, sliced=drift.sliced,
+        season=in_words(reference.season), slices=in_slices(reference, policy.slices),
+        shares=tuple(shares.tolist()), least_share=least,
         attribution=_explained(reference, seen, parts, found, policy.minimum),
         estimates=estimates,
         quality=correct(cohorts, outcomes, known, until=until, **about),
         labels=known.height,
-        passed=_passed((*moved, *joint), seen, losses, before, model, version),
+        passed=_passed(found_moved, seen, losses, before, model, version),
         broken=broken, arming=arming, adapted=follow,
         track=tracks(seen.starts, cohorts, calibrated=estimates, adapted=follow),
         level=level, back=held.back,
@@ -179,18 +196,22 @@ def _moved(
     reference: Reference,
     summaries: pl.DataFrame,
     seen: Blocks,
+    parts: Mapping[str, Blocks],
     policy: Monitor,
-    since: datetime,
     until: datetime,
-) -> tuple[tuple[Drift, ...], tuple[Drift, ...]]:
-    """Drift of the columns, and of pairs of them."""
+    shares: NDArray[np.float64],
+) -> tuple[Moved, tuple[Drift, ...], float | None]:
+    """Drift of the columns, also in slices, and of pairs of them; and the least share of both."""
     demands: dict[str, Any] = {
-        "minimum": policy.minimum, "pages_per_month": policy.pages_per_month,
+        "minimum": policy.minimum, "pages_per_month": policy.pages_per_month, "budget": shares,
     }  # fmt: skip
-    moved = drift(reference, seen, **demands)
+    alone = moved(reference, seen, parts, **demands)
+    since = seen.starts[0] if seen.starts else until
     joint = tables_of(reference.joint)
     tables = blocks(summaries, joint, since=since, until=until, length=seen.length)
-    return moved, joint_drift(reference, tables, moved, **demands)
+    together = joint_drift(reference, tables, alone.columns, **demands)
+    known = [one for one in (alone.level, together.level) if one is not None]
+    return alone, together.pairs, min(known, default=None)
 
 
 def _estimates(
@@ -295,7 +316,7 @@ def _found(
             reference, seen, parts, model=model, version=version, minimum=policy.minimum
         ),
         *drifted(moved, seen, model, version, None),
-        *_silent(seen, model, version),
+        *silent(seen, model, version),
     ]
     return tuple(sorted(found, key=lambda one: not one.pages))
 
@@ -318,25 +339,3 @@ def _slices(
         for key in keys
         if key.partition("=")[0] in policy.slices
     }
-
-
-def _silent(seen: Blocks, model: str, version: int) -> Iterator[Finding]:
-    """No predictions for longer than there ever was a gap; soft, since callers may rest."""
-    busy = np.flatnonzero(seen.rows > 0)
-    if busy.size < _HISTORY:
-        return
-    usual = int(np.diff(busy).max()) - 1
-    silent = len(seen.starts) - 1 - int(busy[-1])
-    if silent < usual + _SILENT:
-        return
-    begun = seen.starts[int(busy[-1]) + 1]
-    yield Finding(
-        id=finding_id(model, version, "silence", "predictions", begun),
-        model=model, version=version, kind="silence", subject="predictions", pages=False,
-        since=begun, at=seen.starts[-1] + seen.length,
-        sentence=(
-            f"Version {version} has answered nothing since {day(begun)};"
-            f" it was never still for more than {usual} blocks before."
-        ),
-        value=float(silent), reference=float(usual),
-    )  # fmt: skip

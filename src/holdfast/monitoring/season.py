@@ -46,12 +46,13 @@ def hour_of_week(micros: ArrayLike) -> NDArray[np.intp]:
     return np.asarray((hours + 72) % HOURS, dtype=np.intp)
 
 
-def partition(hours: NDArray[np.intp], days: NDArray[np.int64]) -> str:
+def partition(hours: NDArray[np.intp], days: NDArray[np.int64], most: int = HOURS) -> str:
     """The finest classes of hours of which each that occurs has enough rows, on enough days.
 
     Args:
         hours: (n,) hour of the week of each held-out row.
         days: (n,) its day.
+        most: classes that there may be.
 
     Returns:
         A key of :data:`PARTITIONS`; empty when the rows span too little.
@@ -59,6 +60,8 @@ def partition(hours: NDArray[np.intp], days: NDArray[np.int64]) -> str:
     day = np.unique(days, return_inverse=True)[1]
     for name, classes in PARTITIONS.items():
         number = int(classes.max()) + 1
+        if number > most:
+            continue
         rows = np.bincount(classes[hours], minlength=number)
         seen = np.unique(classes[hours] * (int(day.max()) + 1) + day) // (int(day.max()) + 1)
         on = np.bincount(seen, minlength=number)
@@ -91,7 +94,7 @@ def is_seasonal(tables: Counts) -> bool:
 
 
 def by_hour(
-    bins: Iterable[Bins], cells: Mapping[str, NDArray[np.intp]], micros: Counts
+    bins: Iterable[Bins], cells: Mapping[str, NDArray[np.intp]], micros: Counts, most: int = HOURS
 ) -> tuple[Season, dict[str, Counts]]:
     """What the held-out rows were like at which hours.
 
@@ -99,13 +102,14 @@ def by_hour(
         bins: the columns.
         cells: column → (n,) cell of each row.
         micros: (n,) time of each row.
+        most: classes of hours that there may be.
 
     Returns:
         The season, without pairs; and of each column that has one (days, classes, groups) counts.
     """
     days = micros // _DAY
     hours = hour_of_week(micros)
-    by = partition(hours, days)
+    by = partition(hours, days, most)
     if not by:
         return Season(), {}
     number = int(PARTITIONS[by].max()) + 1

@@ -78,11 +78,11 @@ def strongest(
     Args:
         distances: of each span, (C, N).
         enough: (spans, C, N) whether there are enough rows.
-        floors: (spans, C).
+        floors: (spans, C, N).
         sure: (C, N) where a span may lie beyond at all.
     """
     low = np.stack([one.low() for one in distances])
-    beyond = enough & (low > floors[:, :, None]) & sure
+    beyond = enough & (low > floors) & sure
     found = beyond.any(axis=0)
     place = np.where(found, beyond.argmax(axis=0), enough.argmax(axis=0))[None]
 
@@ -94,7 +94,7 @@ def strongest(
         value=taken(np.stack([one.value for one in distances])),
         low=taken(low),
         high=taken(np.stack([one.high() for one in distances])),
-        floor=np.take_along_axis(np.broadcast_to(floors[:, :, None], low.shape), place, axis=0)[0],
+        floor=np.take_along_axis(np.broadcast_to(floors, low.shape), place, axis=0)[0],
         span=np.asarray(SPANS)[place[0]],
         beyond=np.asarray(found),
     )

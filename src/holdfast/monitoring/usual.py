@@ -134,7 +134,7 @@ def of_a_mean(follows: float, days: int) -> float:
     return float((1 + 2 * ((1 - lags / days) * follows**lags).sum()) / days)
 
 
-def beyond_usual(between: Between | None, alpha: float, span: float = 1.0) -> Floats:
+def beyond_usual(between: Between | None, alpha: ArrayLike, span: float = 1.0) -> Floats:
     """(columns,) the distance that runs of so many days exceed in a share ``alpha`` of them.
 
     Student's t, for the spread is an estimate; the reference, a mean of days too, adds its own
@@ -142,18 +142,45 @@ def beyond_usual(between: Between | None, alpha: float, span: float = 1.0) -> Fl
 
     Args:
         between: of all columns; None when nothing is known, for no distance at all.
-        alpha: share of runs.
+        alpha: share of runs; (A,) for a table of (A, columns).
         span: days that are taken together.
 
     >>> calm = Between(days=30, following=0.0, spread=(0.1,), freedom=(30.0,))
     >>> beyond_usual(calm, 0.05, 1).round(2).tolist(), beyond_usual(calm, 0.05, 7).round(2).tolist()
     ([0.12], [0.05])
     """
+    shares = np.asarray(alpha, dtype=np.float64)[..., None]
     if between is None:
-        return np.zeros(0)
+        return np.zeros((*shares.shape[:-1], 0))
     from scipy.special import stdtrit
 
+    times = stdtrit(np.asarray(between.freedom), 1 - shares / 2)
+    return distance_of(np.asarray(times) * _spread(between, span))
+
+
+def reached(between: Between | None, distance: ArrayLike, span: float = 1.0) -> Floats:
+    """The inverse of :func:`beyond_usual`: the share of runs of so many days that reach so far.
+
+    Args:
+        between: of all columns; None when nothing is known, for no run at all.
+        distance: (..., columns).
+        span: days that are taken together.
+
+    >>> calm = Between(days=30, following=0.0, spread=(0.1,), freedom=(30.0,))
+    >>> reached(calm, beyond_usual(calm, 0.05, 7), 7).round(4).tolist()
+    [0.05]
+    """
+    if between is None:
+        return np.zeros(np.shape(distance))
+    from scipy.special import stdtr
+
+    away, spread = shift_of(distance), _spread(between, span)
+    times = np.divide(away, spread, out=np.where(away > 0, np.inf, 0.0), where=spread > 0)
+    return np.asarray(2 * stdtr(np.asarray(between.freedom), -times))
+
+
+def _spread(between: Between, span: float) -> Floats:
+    """(columns,) of runs of so many days from the reference, as shifts."""
     together = max(round(span), 1)
     variance = of_a_mean(between.following, together) + of_a_mean(between.following, between.days)
-    times = stdtrit(np.asarray(between.freedom), 1 - alpha / 2)
-    return distance_of(times * np.asarray(between.spread) * np.sqrt(variance))
+    return np.asarray(np.asarray(between.spread) * np.sqrt(variance))

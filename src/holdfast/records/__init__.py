@@ -33,6 +33,7 @@ from holdfast.records.summary import (
     Reference,
     Sample,
     Season,
+    SliceDays,
     Space,
     Summary,
     Thirds,
@@ -48,9 +49,9 @@ __all__ = [
     "Finding", "FindingKind", "HeldOutDay", "History", "Incident", "Job", "JobState", "Joint",
     "Label", "Metric", "Notification", "NotificationEvent", "NotificationState", "Outcome",
     "PredictionBatch", "Record", "RecordPolicy", "Reference", "Release", "ReleaseState", "Role",
-    "Route", "Run", "Sample", "Season", "ServerReport", "Severity", "Signature", "Space", "Spell",
-    "Step", "Summary", "Thirds", "Transition", "Verdict", "Version", "View", "digest", "joined",
-    "notification_id",
+    "Route", "Run", "Sample", "Season", "ServerReport", "Severity", "Signature", "SliceDays",
+    "Space", "Spell", "Step", "Summary", "Thirds", "Transition", "Verdict", "Version", "View",
+    "digest", "joined", "notification_id",
 ]  # fmt: skip
 
 learn()

@@ -32,7 +32,9 @@ class Finding(Record, frozen=True, kw_only=True):
         value: effect, in the unit of its kind (loss, or rank-Wasserstein distance in [0, 1]).
         log_e: log of the e-value or of the e-detector's statistic.
         log_threshold: what ``log_e`` was held against.
-        harm: for drift, the change of mean loss that is expected to go with it.
+        harm: for drift, the change of mean loss that is expected to go with it; that of a slice,
+            as far as its rows change the mean of all.
+        slice: for drift, of whose rows, such as ``origin=JFK``; "" for all.
     """
 
     id: str
@@ -52,3 +54,4 @@ class Finding(Record, frozen=True, kw_only=True):
     log_threshold: float | None = None
     rows: int = 0
     harm: float | None = None
+    slice: str = ""

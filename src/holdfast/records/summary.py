@@ -181,6 +181,18 @@ class Season(Record, frozen=True, kw_only=True):
     pairs: dict[str, bytes] = {}
 
 
+class SliceDays(Record, frozen=True, kw_only=True):
+    """How the held-out rows of one slice vary by themselves; its counts are among the summaries.
+
+    Args:
+        between: how much its days differ.
+        season: what is to be expected of it at which hours.
+    """
+
+    between: Between
+    season: Season
+
+
 class Joint(Record, frozen=True, kw_only=True):
     """How the inputs go together: a 3 × 3 table for each pair of columns.
 
@@ -219,6 +231,8 @@ class Reference(Record, frozen=True, kw_only=True):
         spaces: of each column of embeddings.
         history: the held-out rows day by day; None without their times.
         sample: some of the held-out rows, for estimates that follow a shift of the inputs.
+        slices: slice → how its rows vary, of those with enough rows a day that drift can be looked
+            for in them; None in bundles made before this was kept.
     """
 
     bins: tuple[Bins, ...]
@@ -238,3 +252,4 @@ class Reference(Record, frozen=True, kw_only=True):
     sample: Sample | None = None
     joint: Joint | None = None
     spaces: dict[str, Space] = {}
+    slices: dict[str, SliceDays] | None = None

@@ -201,7 +201,9 @@ class Release(Section, frozen=True, kw_only=True):
 class Monitor(Section, frozen=True, kw_only=True):
     """``[monitor]``: when the loop must speak up."""
 
-    slices: Annotated[tuple[str, ...], about("columns whose values are watched one by one")] = ()
+    slices: Annotated[
+        tuple[str, ...], about("columns whose values are watched one by one, for drift too")
+    ] = ()
     metrics: Annotated[
         tuple[str, ...], about("further metrics to measure in each block, beside the gate's")
     ] = ()

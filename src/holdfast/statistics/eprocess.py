@@ -223,6 +223,29 @@ def e_bh(log_es: ArrayLike, alpha: float) -> NDArray[np.bool_]:
     return np.asarray(passing.any(axis=-1, keepdims=True) & (values >= least), dtype=np.bool_)
 
 
+def e_bh_levels(log_es: ArrayLike) -> Floats:
+    """The least ``alpha`` at which :func:`e_bh` declares each of D streams.
+
+    ``1/min`` of them is no more than the mean of the e-values: evidence against "nothing has
+    changed in any stream", which is an e-value (an e-detector) too.
+
+    Args:
+        log_es: (…, D) as there.
+
+    >>> e_bh_levels(np.log([100.0, 1.0, 60.0])).round(3).tolist()
+    [0.025, 1.0, 0.025]
+    """
+    values = np.asarray(log_es, dtype=np.float64)
+    streams = values.shape[-1]
+    order = np.argsort(values, axis=-1)[..., ::-1]
+    ranked = np.take_along_axis(values, order, axis=-1)
+    alone = np.log(streams) - np.log(np.arange(1, streams + 1)) - ranked
+    least = np.minimum.accumulate(alone[..., ::-1], axis=-1)[..., ::-1]
+    result = np.empty_like(values)
+    np.put_along_axis(result, order, least, axis=-1)
+    return np.asarray(np.exp(np.minimum(result, 0.0)))
+
+
 def threshold_for(pages_per_month: float, looks_per_month: float, smallest: float = 20.0) -> float:
     """Log threshold of an e-detector that keeps within a budget of false pages.
 

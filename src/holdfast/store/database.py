@@ -41,7 +41,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from holdfast.errors import ConflictError, HoldfastError, UnavailableError, UsageError
 
 BUSY_SECONDS = 30
-HEAD = "0002"  # the newest migration
+HEAD = "0003"  # the newest migration
 VERSION_TABLE = "holdfast_schema"
 _VERSION: Select[str] = select(column("version_num")).select_from(table(VERSION_TABLE))
 _WRITES = "holdfast_writes"

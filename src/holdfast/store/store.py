@@ -13,6 +13,7 @@ from holdfast.store.datasets import Datasets
 from holdfast.store.decisions import Decisions
 from holdfast.store.events import Events
 from holdfast.store.findings import Findings
+from holdfast.store.fleet import Fleet
 from holdfast.store.incidents import Incidents
 from holdfast.store.jobs import Jobs
 from holdfast.store.leases import Leases
@@ -55,6 +56,7 @@ class Store:
         self.jobs = Jobs()
         self.events = Events()
         self.looks = Looks()
+        self.fleet = Fleet()
         self.notifications = Notifications()
         self.leases = Leases()
 

@@ -12,6 +12,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     Dialect,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -215,6 +216,14 @@ looks = Table(
     _time("since", primary_key=True),
     _time("at"),
     _record(),
+)
+
+fleet = Table(
+    "fleet",
+    metadata,
+    _model(primary_key=True),
+    _time("at"),
+    Column("least_share", Float, nullable=False),
 )
 
 notifications = Table(

@@ -88,3 +88,11 @@ def test_estimates_are_judged_by_both_intervals() -> None:
     assert round(found.bias, 4) == round(0.2 - (0.21 + 0.249 + 0.251) / 3, 4)
     drawing = svg(agreement(points[:3]))
     assert [one.get("class") for one in drawing.iter("g")] == ["agrees", "agrees", "differs"]
+
+
+def test_a_line_of_a_slice_shows_its_value_however_long_the_column() -> None:
+    cells = (block(0, 0.3, moved=True),)
+    found = drawn([ColumnDrift("temperature_at_departure", "", cells, "origin=JFK")], 4)
+    text = ET.tostring(found, encoding="unicode")
+    assert "temperatur… · JFK</" in text
+    assert "temperature_at_departure where origin=JFK" in text

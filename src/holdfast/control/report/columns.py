@@ -32,6 +32,8 @@ def column_drift(
 ) -> tuple[ColumnDrift, ...]:
     """Drift of every column in the blocks of a window, over all versions; the prediction first.
 
+    Of slices those columns that were shown to have moved, after all others.
+
     Args:
         looks: all that are kept.
         lived: when versions were live, oldest first.
@@ -40,23 +42,26 @@ def column_drift(
         end: the first moment after it.
     """
     known = {(look.version, look.since): look for look in looks}
-    found: dict[str, list[DriftBlock]] = {}
+    found: dict[tuple[str, str], list[DriftBlock]] = {}
     measures: dict[str, str] = {}
     for stint in lived:
         look = known.get((stint.version, stint.since))
-        for one in look.drift if look is not None else ():
+        for one in (*look.drift, *look.sliced) if look is not None else ():
             measures[one.column] = MEASURES.get(one.measure, one.measure)
             for part in _blocks(one, look.starts if look else (), stint, block):
                 if part.end > start and part.start < end:
-                    found.setdefault(one.column, []).append(part)
-    columns = (ColumnDrift(name, measures[name], tuple(parts)) for name, parts in found.items())
-    return tuple(sorted(columns, key=_prediction_first))
+                    found.setdefault((one.column, one.slice), []).append(part)
+    columns = (
+        ColumnDrift(name, measures[name], tuple(parts), key) for (name, key), parts in found.items()
+    )
+    shown = (one for one in columns if one.moved or not one.slice)
+    return tuple(sorted(shown, key=_prediction_first))
 
 
-def _prediction_first(one: ColumnDrift) -> tuple[bool, int, float]:
+def _prediction_first(one: ColumnDrift) -> tuple[bool, bool, int, float]:
     """The prediction, then what moved most often, then what came nearest to it."""
     nearest = max(((b.effect or 0.0) / max(b.floor, 1e-9) for b in one.known), default=0.0)
-    return one.column != PREDICTION, -one.moved, -nearest
+    return bool(one.slice), one.column != PREDICTION, -one.moved, -nearest
 
 
 def _blocks(

@@ -45,10 +45,10 @@ def drift_map(
     parts = []
     for place, column in enumerate(columns):
         y = place * ROW
-        name = column.column if len(column.column) < room else f"{column.column[: room - 2]}…"
+        name = _label(column, room)
         parts.append(
             f'<text class="axis end" x="{left - 8}" y="{y + 15}">'
-            f"<title>{escape(column.column)}</title>{escape(name)}</text>"
+            f"<title>{escape(column.name)}</title>{escape(name)}</text>"
         )
         parts += [_cell(axis, one, y) for one in _merged(column.blocks, start, length)]
     floor = len(columns) * ROW
@@ -56,9 +56,18 @@ def drift_map(
         f'<path class="mark-version" d="M{axis(at)} 0V{floor}"/>' for at in changes if at > start
     ]
     parts += axis.ticks(floor)
-    moved = [column.column for column in columns if column.moved]
+    moved = [column.name for column in columns if column.moved]
     text = f"{len(columns)} columns; shown to have moved: {', '.join(moved) or 'none'}"
     return svg("full map", width, floor + 26, "Drift over time", text, "".join(parts))
+
+
+def _label(column: ColumnDrift, room: int) -> str:
+    """The name of a line; of slices the value shows, whatever there is room for."""
+    value = column.slice.partition("=")[2]
+    tail = f" · {value[: room // 2 - 2]}" if value else ""
+    left = room - len(tail)
+    name = column.column if len(column.column) < left else f"{column.column[: left - 2]}…"
+    return f"{name}{tail}"
 
 
 def _length(axis: Axis, block: timedelta) -> timedelta:

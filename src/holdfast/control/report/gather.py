@@ -87,6 +87,7 @@ def report_of(
         quiet=sum(one.action == "nothing" for one in decided),
         trust=trust(current(looks, within)),
         unknown=(*unknown(within, looks, shown, recorded, end), *trouble, *more),
+        drift_slices=seen[-1].slices if seen else "",
     )  # fmt: skip
 
 

@@ -87,7 +87,8 @@ def judged(found: Hindsight) -> str:
 
 
 def _drift(report: Report) -> Iterator[str]:
-    inputs = [one for one in report.drift if one.column != PREDICTION]
+    whole = [one for one in report.drift if not one.slice]
+    inputs = [one for one in whole if one.column != PREDICTION]
     moved = [one.column for one in inputs if one.moved]
     if not any(one.known for one in report.drift):
         return
@@ -96,11 +97,17 @@ def _drift(report: Report) -> Iterator[str]:
         yield f"Of {_many(len(inputs), 'input')}, {len(moved)} moved for a time: {named}."
     else:
         yield f"None of {_many(len(inputs), 'input')} was shown to have moved."
-    if any(one.column == PREDICTION and one.moved for one in report.drift):
+    if any(one.column == PREDICTION and one.moved for one in whole):
         yield "The predictions themselves moved for a time."
+    parts = [one.name for one in report.drift if one.slice]
+    if parts:
+        named = ", ".join(parts[:3]) + (f" and {len(parts) - 3} more" if len(parts) > 3 else "")
+        yield f"In slices alone there moved for a time: {named}."
     for one in report.drift:
         if loss(one.cost) != "0.000":
-            what = "the predictions" if one.column == PREDICTION else one.column
+            what = one.name
+            if one.column == PREDICTION:
+                what = f"the predictions where {one.slice}" if one.slice else "the predictions"
             yield f"The drift of {what} was expected to cost up to {signed(one.cost)} of loss."
             break
 

@@ -85,11 +85,21 @@ class DriftBlock:
 
 @dataclass(frozen=True, slots=True)
 class ColumnDrift:
-    """One column over the window; ``prediction`` is what the versions answered."""
+    """One column over the window; ``prediction`` is what the versions answered.
+
+    Args:
+        slice: of whose rows, such as ``origin=JFK``; "" for all.
+    """
 
     column: str
     measure: str
     blocks: tuple[DriftBlock, ...]
+    slice: str = ""
+
+    @property
+    def name(self) -> str:
+        """The column, and whose rows."""
+        return f"{self.column} where {self.slice}" if self.slice else self.column
 
     @property
     def known(self) -> tuple[DriftBlock, ...]:
@@ -176,6 +186,7 @@ class Report:
         quiet: decisions of the window that nothing was to be done; they are not listed.
         trust: how far the monitor of the version that was live last can be believed.
         unknown: one sentence for each thing that cannot be said.
+        drift_slices: in which slices drift was looked for last, in words.
     """
 
     model: str
@@ -205,6 +216,7 @@ class Report:
     quiet: int
     trust: tuple[TrustLine, ...]
     unknown: tuple[str, ...]
+    drift_slices: str = ""
 
     @property
     def rows(self) -> int:
