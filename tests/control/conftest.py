@@ -318,7 +318,8 @@ def make_look(start: datetime, blocks: int, *, labelled: int, few: bool = False)
         estimates=estimates, quality=cohorts, labels=12_480 if labelled else 0,
         adapted=adapted, arming=ARMING,
         track=(Track("calibrated", 22, 21, -0.002, 0.006), Track("adapted", 0, 0)),
-        sliced=tuple(_sliced(rows)), slices="origin=EWR, origin=JFK; not enough data in 1 other",
+        sliced=tuple(_sliced(rows)),
+        slices="origin=EWR, origin=JFK; not enough data in 1 other slice",
     )  # fmt: skip
 
 
@@ -345,7 +346,7 @@ def _drift(name: str, place: int, rows: list[int]) -> Drift:
 def _sliced(rows: list[int]) -> Iterator[Drift]:
     """What moved in one slice, and what did not in another."""
     few = [n // 3 for n in rows]
-    moved, still = _drift("visibility", 1, few), _drift("carrier", 2, few)
+    moved, still = _drift("visibility", 6, few), _drift("carrier", 2, few)
     yield dataclasses.replace(moved, slice="origin=JFK", column="temperature")
     yield dataclasses.replace(still, slice="origin=EWR")
 

@@ -128,7 +128,7 @@ def test_model_page_tells_its_story(client: Client) -> None:
     assert "temperature moving, not yet sure" in text
     assert "temperature where origin=JFK moved" in text
     assert "carrier where" not in text  # what did not move in a slice is not shown
-    assert "Drift in slices: origin=EWR, origin=JFK; not enough data in 1 other." in text
+    assert "Drift in slices: origin=EWR, origin=JFK; not enough data in 1 other slice." in text
     assert "not released" in text
     assert "skl2onnx has no converter for TargetEncoder" in text
     assert "where origin is LGA" in text

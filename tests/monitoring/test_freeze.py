@@ -8,6 +8,7 @@ import pytest
 
 from holdfast.errors import DataError
 from holdfast.monitoring import freeze as fz
+from holdfast.monitoring.days import long_run_spread
 from holdfast.records import Reference
 
 
@@ -68,10 +69,10 @@ def test_days_that_differ_are_learned() -> None:
     days = np.repeat(np.arange(60), 300)
     level = np.clip(0.3 + 0.05 * rng.normal(size=60), 0, 1)
     loss = (rng.random(days.size) < level[days]).astype(float)
-    assert fz.long_run_spread(loss, days) == pytest.approx(0.05, rel=0.35)
+    assert long_run_spread(loss, days) == pytest.approx(0.05, rel=0.35)
     flat = (rng.random(days.size) < 0.3).astype(float)
-    assert fz.long_run_spread(flat, days) < 0.015
-    assert fz.long_run_spread(loss[:2000], days[:2000]) == 0.0
+    assert long_run_spread(flat, days) < 0.015
+    assert long_run_spread(loss[:2000], days[:2000]) == 0.0
 
 
 def test_usual_distance_of_a_day(reference) -> None:

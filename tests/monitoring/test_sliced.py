@@ -14,7 +14,7 @@ from holdfast.monitoring.days import MOST_SLICES, slice_days
 from holdfast.monitoring.drift import drift
 from holdfast.monitoring.look import look
 from holdfast.monitoring.merge import blocks
-from holdfast.monitoring.sliced import SHOWN, in_slices, moved, prices_of, reference_of
+from holdfast.monitoring.sliced import SHOWN, drift_of, in_slices, prices_of, reference_of
 from holdfast.records import Reference
 from holdfast.spec import Monitor
 
@@ -74,13 +74,13 @@ def test_nothing_is_found_in_calm_slices(world, reference, start) -> None:
     found = 0
     for seed in range(10):
         parts = _parts(world(seed, 600, 30), reference, start, 30)
-        found += sum(bool(one.declared.any()) for one in moved(reference, *parts).sliced)
+        found += sum(bool(one.declared.any()) for one in drift_of(reference, *parts).sliced)
     assert found <= 1
 
 
 def test_without_slices_nothing_is_otherwise(world, reference, start) -> None:
     whole, _ = _parts(world(3, 400, 6, shift=0.4), reference, start, 6)
-    alone, together = drift(reference, whole), moved(reference, whole, {})
+    alone, together = drift(reference, whole), drift_of(reference, whole, {})
     assert together.sliced == ()
     assert prices_of([len(alone)]) == [len(alone)]
     for one, other in zip(alone, together.columns, strict=True):
@@ -105,7 +105,7 @@ def test_harm_of_a_slice_is_what_it_does_to_all_rows(world, reference, start) ->
         prediction=there.then(0.35 + 0.3 * pl.col("prediction")).otherwise("prediction")
     )
     whole, parts = _parts(frame, reference, start, 4)
-    found = moved(reference, whole, parts)
+    found = drift_of(reference, whole, parts)
     part = next(
         one for one in found.sliced if (one.column, one.slice) == ("prediction", "origin=EWR")
     )
@@ -142,8 +142,10 @@ def test_where_drift_is_looked_for_is_said(reference) -> None:
     assert set(said.split(", ")) == {"origin=EWR", "origin=JFK", "origin=LGA"}
     one = dict(list(reference.slices.items())[:1])
     thin = msgspec.structs.replace(reference, slices=one)
-    assert in_slices(thin, ("origin",)).endswith("; not enough data in 2 others")
-    assert in_slices(reference, ("gate",)).startswith("no slice; not known for gate")
+    assert in_slices(thin, ("origin",)) == f"{next(iter(one))}; not enough data in 2 other slices"
+    none = msgspec.structs.replace(reference, slices={})
+    assert in_slices(none, ("origin",)) == "not enough data in 3 slices"
+    assert in_slices(reference, ("gate",)).startswith("not known for gate, of whose values")
 
 
 def test_slices_without_enough_rows_a_day_are_left_out(reference) -> None:
@@ -164,8 +166,8 @@ def test_slices_without_enough_rows_a_day_are_left_out(reference) -> None:
 
 def test_a_look_keeps_few_of_many(world, reference, start) -> None:
     parts = _parts(world(6, 900, 3), reference, start, 3)
-    many = moved(reference, *parts)
+    many = drift_of(reference, *parts)
     assert len(many.sliced) <= SHOWN
     empty = _parts(world(6, 10), reference, start, 0)
-    assert all(one.declared.size == 0 for one in moved(reference, *empty).sliced)
-    assert moved(reference, *empty).level is None
+    assert all(one.declared.size == 0 for one in drift_of(reference, *empty).sliced)
+    assert drift_of(reference, *empty).level is None

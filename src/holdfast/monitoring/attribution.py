@@ -6,6 +6,9 @@ go together carry the same loss twice, so their sum is not the whole, and is sho
 slice carries what its rows add to the mean now, less what they added then; the slices of one column
 do add up to the whole, but for rows that are in none.
 
+Rows of one day hang together. So the intervals have two parts: what chance makes of so many rows,
+and what days make of it by themselves, learned from the held-out days.
+
 The whole is what the predictions say: the loss that the reference had where the predictions now
 lie. Like every estimate without labels it is blind to a change of what comes true; the part of a
 *measured* change that it leaves is shown as unexplained.
@@ -15,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 import numpy as np
@@ -117,13 +120,16 @@ def attribute(
     known = counts_of(reference.summaries[0])
     now = {name: counts[places].sum(axis=0) for name, counts in seen.counts.items()}
     losses = {name: np.asarray(values) for name, values in reference.bin_loss.items()}
+    days = _days(reference, seen, len(places))
     inputs = [
-        _input(bins.column, known[bins.column], now[bins.column], losses[bins.column])
+        _input(bins.column, known[bins.column], now[bins.column], losses[bins.column], days)
         for bins in reference.bins
         if bins.column != PREDICTION and bins.column in losses
     ]
-    parts = _slices(reference, slices, places, known[PREDICTION], now[PREDICTION], losses)
-    expected = _carried(known[PREDICTION], now[PREDICTION], losses[PREDICTION])
+    parts = _slices(reference, slices, places, known[PREDICTION], now[PREDICTION], losses, days)
+    expected = _carried(
+        known[PREDICTION], now[PREDICTION], losses[PREDICTION], days.get(PREDICTION, 0.0)
+    )
     return Attribution(
         since=seen.starts[places[0]],
         rows=rows,
@@ -135,13 +141,30 @@ def attribute(
     )
 
 
-def _input(name: str, before: Counts, now: Counts, losses: Floats) -> Cause:
-    carried = _carried(before, now, losses)
+def _days(reference: Reference, seen: Blocks, blocks: int) -> dict[str, float]:
+    """Of each column and slice, the variance that days by themselves make in what it carries.
+
+    The mean of the window varies as that of so many days, the mean of the held-out rows as that of
+    theirs. Less than a day varies no less than one.
+    """
+    if reference.history is None:
+        return {}
+    window = max(blocks * seen.length / timedelta(days=1), 1.0)
+    held = max(len(reference.history.days), 1)
+    return {
+        name: spread**2 * (1 / window + 1 / held) for name, spread in reference.loss_spreads.items()
+    }
+
+
+def _input(
+    name: str, before: Counts, now: Counts, losses: Floats, days: Mapping[str, float]
+) -> Cause:
+    carried = _carried(before, now, losses, days.get(name, 0.0))
     return Cause("input", name, carried, _sure(carried), int(now.sum()))
 
 
-def _carried(before: Counts, now: Counts, losses: Floats) -> Carried:
-    """Σ_b (q_b − p_b)·L_b with the delta method's interval: of q, of p, and of L.
+def _carried(before: Counts, now: Counts, losses: Floats, days: float) -> Carried:
+    """Σ_b (q_b − p_b)·L_b with the delta method's interval: of q, of p, and of L; and of days.
 
     A bounded loss of mean L has a variance of at most L(1 − L).
     """
@@ -151,7 +174,7 @@ def _carried(before: Counts, now: Counts, losses: Floats) -> Carried:
     spread = _variance(q, losses) / n + _variance(p, losses) / m
     known = before > 0
     of_losses = (q - p)[known] ** 2 * (losses * (1 - losses))[known] / before[known]
-    return _interval(value, spread + float(of_losses.sum()))
+    return _interval(value, spread + float(of_losses.sum()) + days)
 
 
 def _slices(
@@ -161,6 +184,7 @@ def _slices(
     whole_before: Counts,
     whole_now: Counts,
     losses: Mapping[str, Floats],
+    days: Mapping[str, float],
 ) -> list[Cause]:
     """What each slice adds to the mean loss now, less what it added in the reference.
 
@@ -178,7 +202,7 @@ def _slices(
         now = slices[summary.slice].counts[PREDICTION][places].sum(axis=0)
         value = float(now @ beyond / n - before @ beyond / m)
         variance = _within(now, n, beyond) / n + _within(before, m, beyond) / m
-        carried = _interval(value, variance)
+        carried = _interval(value, variance + days.get(summary.slice, 0.0))
         usual = float(shares(before) @ beyond)
         mix = (int(now.sum()) / n - int(before.sum()) / m) * usual
         found.append(

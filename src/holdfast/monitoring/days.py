@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from holdfast.monitoring.cells import PREDICTION
 from holdfast.monitoring.grouping import apart, effect_of, groups_of
 from holdfast.monitoring.season import by_hour, expected
-from holdfast.monitoring.usual import between_days, days_apart, following, full_days
+from holdfast.monitoring.usual import DAYS, between_days, days_apart, following, full_days
 from holdfast.records import Between, Bins, SliceDays
 from holdfast.statistics.histogram import regroup
 
@@ -18,6 +19,7 @@ SLICE_CLASSES = 48
 """Classes of hours that a slice's season may have: those of the day, weekends apart."""
 _DAY = 86_400_000_000
 
+Floats = NDArray[np.float64]
 Cells = NDArray[np.intp]
 Days = NDArray[np.int64]
 
@@ -51,6 +53,51 @@ def slice_days(
         between = between_of(bins, mine, micros[rows] // _DAY, tables, follows)
         if between is not None:
             result[key] = SliceDays(between=between, season=season)
+    return result
+
+
+def long_run_spread(loss: Floats, days: NDArray[np.int64]) -> float:
+    """Standard deviation between days of the mean loss, beyond what sampling explains.
+
+    Taken over one and over three days together, times √3, and the larger kept: bad days come in
+    rows, and a sum of days varies accordingly. 0 when there are fewer than ten days.
+    """
+    inverse = np.unique(days, return_inverse=True)[1]
+    rows = np.bincount(inverse)
+    enough = rows >= 30
+    if enough.sum() < 2 * DAYS:
+        return 0.0
+    means = (np.bincount(inverse, weights=loss) / rows)[enough]
+    sampling = float(np.mean(loss.var() / rows[enough]))
+    variances = [float(means.var(ddof=1)) - sampling]
+    threes = means[: means.size // 3 * 3].reshape(-1, 3).mean(axis=1)
+    if threes.size >= DAYS:
+        variances.append(3 * float(threes.var(ddof=1)) - sampling)
+    return float(np.sqrt(max(*variances, 0.0)))
+
+
+def loss_spreads(
+    cells: Mapping[str, Cells],
+    losses: Mapping[str, Sequence[float]],
+    days: Days,
+    slices: Mapping[str, NDArray[np.bool_]],
+) -> dict[str, float]:
+    """How much days differ by themselves in what each column and slice carries of the mean loss.
+
+    See :mod:`holdfast.monitoring.attribution`; beyond sampling, as :func:`long_run_spread`.
+
+    Args:
+        cells: column → (n,) cell of each row.
+        losses: column → mean loss in each of its cells.
+        days: (n,) day of each row.
+        slices: slice → (n,) which rows are of it; ``""`` is no slice.
+    """
+    each = {name: np.asarray(losses[name])[cells[name]] for name in losses}
+    result = {name: long_run_spread(values, days) for name, values in each.items()}
+    beyond = each[PREDICTION] - each[PREDICTION].mean()
+    for key, rows in slices.items():
+        if key:
+            result[key] = long_run_spread(np.where(rows, beyond, 0.0), days)
     return result
 
 

@@ -13,13 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 from holdfast.errors import DataError
 from holdfast.monitoring.cells import PREDICTION, Binned, as_text, column_of, index, ordered
 from holdfast.monitoring.cut import all_bins, spaces_of
-from holdfast.monitoring.days import between_of, slice_days
+from holdfast.monitoring.days import between_of, long_run_spread, loss_spreads, slice_days
 from holdfast.monitoring.heldout import history
 from holdfast.monitoring.joint import freeze_joint, pairs_by_hour
 from holdfast.monitoring.moments import grid_of, moments_of
 from holdfast.monitoring.sample import take_sample
 from holdfast.monitoring.season import by_hour, hour_of_week
-from holdfast.monitoring.usual import DAYS, beyond_usual
+from holdfast.monitoring.usual import beyond_usual
 from holdfast.monitoring.views import seen
 from holdfast.records import Bins, ColumnSummary, Joint, Reference, Season, Summary
 from holdfast.spec import Task
@@ -92,9 +92,7 @@ def freeze(
     joint = freeze_joint(series, bins, bin_loss, days, follows=follows)
     season = _with_pairs(season, series, joint, micros)
     reference = Reference(
-        bins=tuple(bins.values()),
-        summaries=summaries,
-        loss=mean,
+        bins=tuple(bins.values()), summaries=summaries, loss=mean,
         loss_low=max(mean - 1.96 * error, 0.0),
         loss_high=min(mean + 1.96 * error, 1.0),
         calibration=_calibration(bins[PREDICTION], binned[PREDICTION], outcome, loss),
@@ -102,19 +100,18 @@ def freeze(
         scale=loss_scale(outcome, binned[PREDICTION].values) if task == "regression" else 1.0,
         rows=columns.height,
         usual=dict(zip(bins, beyond_usual(between, 1 - USUAL).tolist(), strict=False)),
-        between=between,
-        loss_spread=spread,
-        joint=joint,
-        season=season,
-        spaces=spaces,
-        slices={} if micros is None else slice_days(made, cells, micros, chosen, follows),
-    )
+        between=between, loss_spread=spread, joint=joint, season=season, spaces=spaces,
+        slices={},
+    )  # fmt: skip
     rows = take_sample(reference, binned, outcome, loss)
     reference = msgspec.structs.replace(reference, sample=rows)
-    if days is None:
+    if days is None or micros is None:
         return reference
-    kept = history(reference, task, binned[PREDICTION].cells, loss, days)
-    return msgspec.structs.replace(reference, history=kept)
+    return msgspec.structs.replace(
+        reference, history=history(reference, task, cells[PREDICTION], loss, days),
+        slices=slice_days(made, cells, micros, chosen, follows),
+        loss_spreads=loss_spreads(cells, bin_loss, days, chosen),
+    )  # fmt: skip
 
 
 def _with_pairs(
@@ -140,26 +137,6 @@ def loss_scale(truth: ArrayLike, prediction: ArrayLike | None) -> float:
     error = error[np.isfinite(error)]
     scale = float(np.quantile(error, 0.95)) if error.size else 0.0
     return scale if scale > 0 else 1.0
-
-
-def long_run_spread(loss: Floats, days: NDArray[np.int64]) -> float:
-    """Standard deviation between days of the mean loss, beyond what sampling explains.
-
-    Taken over one and over three days together, times √3, and the larger kept: bad days come in
-    rows, and a sum of days varies accordingly. 0 when there are fewer than ten days.
-    """
-    inverse = np.unique(days, return_inverse=True)[1]
-    rows = np.bincount(inverse)
-    enough = rows >= 30
-    if enough.sum() < 2 * DAYS:
-        return 0.0
-    means = (np.bincount(inverse, weights=loss) / rows)[enough]
-    sampling = float(np.mean(loss.var() / rows[enough]))
-    variances = [float(means.var(ddof=1)) - sampling]
-    threes = means[: means.size // 3 * 3].reshape(-1, 3).mean(axis=1)
-    if threes.size >= DAYS:
-        variances.append(3 * float(threes.var(ddof=1)) - sampling)
-    return float(np.sqrt(max(*variances, 0.0)))
 
 
 def _error(loss: Floats, days: NDArray[np.int64] | None, spread: float) -> float:

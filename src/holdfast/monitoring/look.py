@@ -11,9 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from holdfast.monitoring.adapt import adapt_blocks
 from holdfast.monitoring.attribution import Attribution, attribute
@@ -36,7 +34,7 @@ from holdfast.monitoring.quality import ClassLabel, Cohort, labelled, quality
 from holdfast.monitoring.season import in_words
 from holdfast.monitoring.selection import Selection, select
 from holdfast.monitoring.silence import silent
-from holdfast.monitoring.sliced import Moved, in_slices, moved
+from holdfast.monitoring.sliced import Moved, drift_of, in_slices
 from holdfast.monitoring.times import align, whole_hours, with_times
 from holdfast.monitoring.track import Track, tracks
 from holdfast.records import Arming, Finding, FindingKind, Reference, Spell
@@ -142,25 +140,20 @@ def look(
         metrics: scikit-learn's scorer names, computed for each cohort.
         before: end of the look before, so that what came and went since is found; None at first.
         arming: of :func:`holdfast.monitoring.arming.arm`; without it the monitors page unrehearsed.
-        rows: a sample of the rows of some blocks, for adapted estimates: ``at``, the features, and
-            ``prediction`` as the summaries count it.
+        rows: of some blocks, for adapted estimates: ``at``, features, ``prediction`` as counted.
         adapted: such estimates of past blocks, by their start; they are kept as they were.
         level: the loss that an incident which began with another version holds this one to.
-        share: of the budget of false findings of drift, that the fleet leaves to this model
-            (:func:`holdfast.monitoring.fleet.share_of`).
-        judged: the share that past blocks were judged at, by their start; they stay judged.
+        share: of the budget of false findings of drift, that the fleet leaves to this model.
+        judged: the share that past blocks were judged at, by their start.
 
     Raises:
         DataError: when labels or scores are of the wrong type.
     """
     length = whole_hours(policy.block)
-    since = align(since, length)
-    outcomes = with_times(outcomes)
+    since, outcomes = align(since, length), with_times(outcomes)
     seen = blocks(summaries, reference.bins, since=since, until=until, length=length)
     parts = _slices(summaries, reference, policy, since=since, until=until, length=length)
-    shares = budget_of(seen.starts, share, judged)
-    drift, joint, least = _moved(reference, summaries, seen, parts, policy, until, shares)
-    found_moved = (*drift.columns, *drift.sliced, *joint)
+    moved = _moved(reference, summaries, seen, parts, policy, until, share, judged)
     estimates = _estimates(seen, reference, task, policy)
     broken = broken_spells(reference, seen, parts, minimum=policy.minimum)
     whose: dict[str, Any] = {"model": model, "version": version, "until": until, "since": since}
@@ -173,21 +166,18 @@ def look(
     held = _held(sure, level, losses[0].open, reference, policy, whose)
     alarms = [one for one in (*(loss.open for loss in losses), held.finding, delayed) if one]
     cohorts = quality(outcomes, known, since=since, until=until, metrics=metrics, **about)
-    found = _found(alarms, found_moved, seen, parts, reference, policy, model, version)
+    found = _found(alarms, moved.every, seen, parts, reference, policy, model, version)
     follow = adapt_blocks(reference, seen, rows, adapted, task)
     return Look(
         until=since + len(seen.starts) * length, starts=seen.starts, rows=tuple(seen.rows.tolist()),
-        findings=found, drift=drift.columns, joint=joint, sliced=drift.sliced,
+        findings=found, drift=moved.columns, joint=moved.joint, sliced=moved.sliced,
         season=in_words(reference.season), slices=in_slices(reference, policy.slices),
-        shares=tuple(shares.tolist()), least_share=least,
+        shares=moved.shares, least_share=moved.level, level=level, back=held.back,
         attribution=_explained(reference, seen, parts, found, policy.minimum),
-        estimates=estimates,
+        estimates=estimates, adapted=follow, labels=known.height, broken=broken, arming=arming,
         quality=correct(cohorts, outcomes, known, until=until, **about),
-        labels=known.height,
-        passed=_passed(found_moved, seen, losses, before, model, version),
-        broken=broken, arming=arming, adapted=follow,
+        passed=_passed(moved.every, seen, losses, before, model, version),
         track=tracks(seen.starts, cohorts, calibrated=estimates, adapted=follow),
-        level=level, back=held.back,
         selection=select(outcomes, known, until=until, length=length, task=task, classes=classes),
     )  # fmt: skip
 
@@ -199,19 +189,22 @@ def _moved(
     parts: Mapping[str, Blocks],
     policy: Monitor,
     until: datetime,
-    shares: NDArray[np.float64],
-) -> tuple[Moved, tuple[Drift, ...], float | None]:
-    """Drift of the columns, also in slices, and of pairs of them; and the least share of both."""
+    share: float,
+    judged: Mapping[datetime, float],
+) -> Moved:
+    """Drift of the columns, also in slices, and of pairs of them."""
     demands: dict[str, Any] = {
-        "minimum": policy.minimum, "pages_per_month": policy.pages_per_month, "budget": shares,
+        "minimum": policy.minimum, "pages_per_month": policy.pages_per_month,
+        "budget": budget_of(seen.starts, share, judged),
     }  # fmt: skip
-    alone = moved(reference, seen, parts, **demands)
+    alone = drift_of(reference, seen, parts, **demands)
     since = seen.starts[0] if seen.starts else until
     joint = tables_of(reference.joint)
     tables = blocks(summaries, joint, since=since, until=until, length=seen.length)
     together = joint_drift(reference, tables, alone.columns, **demands)
     known = [one for one in (alone.level, together.level) if one is not None]
-    return alone, together.pairs, min(known, default=None)
+    shares = tuple(demands["budget"].tolist())
+    return alone._replace(joint=together.pairs, level=min(known, default=None), shares=shares)
 
 
 def _estimates(

@@ -27,20 +27,29 @@ _NAMED = 6
 
 
 class Moved(NamedTuple):
-    """Drift of all rows and of slices.
+    """Drift of all rows, of slices, and of pairs of columns.
 
     Args:
         columns: of all rows, the prediction first.
         sliced: of slices, at most twenty: declared ones first, then by evidence.
         level: as :class:`holdfast.monitoring.drift.Judged` has it.
+        joint: pairs of columns, where they were looked at.
+        shares: (N,) share of the budget that each block was judged at.
     """
 
     columns: tuple[Drift, ...]
     sliced: tuple[Drift, ...]
     level: float | None
+    joint: tuple[Drift, ...] = ()
+    shares: tuple[float, ...] = ()
+
+    @property
+    def every(self) -> tuple[Drift, ...]:
+        """All of them."""
+        return (*self.columns, *self.sliced, *self.joint)
 
 
-def moved(
+def drift_of(
     reference: Reference,
     blocks: Blocks,
     slices: Mapping[str, Blocks],
@@ -133,12 +142,16 @@ def in_slices(reference: Reference, columns: Collection[str]) -> str:
     watched = [key for key in known if key in reference.slices]
     thin = len(known) - len(watched)
     strange = sorted(set(columns) - {key.partition("=")[0] for key in known})
-    more = f" and {len(watched) - _NAMED} more" if len(watched) > _NAMED else ""
-    said = [", ".join(watched[:_NAMED]) + more if watched else "no slice"]
+    said = []
+    if watched:
+        more = f" and {len(watched) - _NAMED} more" if len(watched) > _NAMED else ""
+        said = [", ".join(watched[:_NAMED]) + more]
     if thin:
-        said.append(f"not enough data in {thin} other{'s' if thin > 1 else ''}")
+        others = f"{'other ' if watched else ''}slice{'s' if thin > 1 else ''}"
+        said.append(f"not enough data in {thin} {others}")
     if strange:
-        said.append(f"not known for {', '.join(strange)}: no held-out rows of its values")
+        unknown = ", ".join(strange)
+        said.append(f"not known for {unknown}, of whose values the reference has too few rows")
     return "; ".join(said)
 
 

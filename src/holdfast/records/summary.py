@@ -231,6 +231,9 @@ class Reference(Record, frozen=True, kw_only=True):
         spaces: of each column of embeddings.
         history: the held-out rows day by day; None without their times.
         sample: some of the held-out rows, for estimates that follow a shift of the inputs.
+        loss_spreads: for each column and each slice, the standard deviation between days, beyond
+            that of sampling, of what it carries of the mean loss; empty without times, and in
+            bundles made before this was kept.
         slices: slice → how its rows vary, of those with enough rows a day that drift can be looked
             for in them; None in bundles made before this was kept.
     """
@@ -252,4 +255,5 @@ class Reference(Record, frozen=True, kw_only=True):
     sample: Sample | None = None
     joint: Joint | None = None
     spaces: dict[str, Space] = {}
+    loss_spreads: dict[str, float] = {}
     slices: dict[str, SliceDays] | None = None
