@@ -10,13 +10,14 @@ from pathlib import Path
 
 import msgspec
 import polars as pl
+import scipy.special  # noqa: F401 (a look imports it when first there are rows)
 from timing import told
 
 from holdfast.monitoring.drift import drift
 from holdfast.monitoring.history import summarise
 from holdfast.monitoring.joint import tables_of
 from holdfast.monitoring.joint_drift import joint_drift
-from holdfast.monitoring.merge import blocks
+from holdfast.monitoring.merge import blocks_of
 from holdfast.records import Reference
 
 HOURS, ALONE = "hours" in sys.argv, "alone" in sys.argv
@@ -36,8 +37,8 @@ def work(reference: Reference) -> int:
     day = timedelta(days=1)
     since = datetime(2026, 1, 1, tzinfo=UTC) if HOURS else datetime(1970, 1, 1, tzinfo=UTC)
     window = {"since": since, "until": since + (30 * day if HOURS else day), "length": day}
-    alone = drift(reference, blocks(rows, reference.bins, **window))
-    tables = blocks(rows, tables_of(reference.joint), **window)
+    seen, tables = blocks_of(rows, [reference.bins, tables_of(reference.joint)], **window)
+    alone = drift(reference, seen)
     pairs = joint_drift(reference, tables, alone).pairs
     return int(sum(one.declared.any() for one in (*alone, *pairs)))
 

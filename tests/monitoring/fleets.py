@@ -124,8 +124,9 @@ def until(part: Streams, day: int) -> Streams:
     """What was known at the end of a day: nothing that is measured looks ahead."""
     return Streams(
         part.reference,
-        tuple((bins, before, counts[:day]) for bins, before, counts in part.columns),
         part.length,
+        part.rows[:, :day],
+        part.lost[:, :day],
         part.log_m[:, :day],
         tuple(Distance(*(one[:, :day] for one in each)) for each in part.apart),
         part.counted[:, :, :day],

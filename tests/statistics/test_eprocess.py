@@ -133,36 +133,6 @@ def test_paired_boundary_moves_with_mu0() -> None:
     assert ep.paired_log_e(d, 0.1, side="less")[-1] > 0 > ep.paired_log_e(d, 0.0, side="less")[-1]
 
 
-def test_multinomial_e_value_has_mean_at_most_one() -> None:
-    """The mean of e over 4,000 null histograms is at most 1, +4 standard errors."""
-    rng = np.random.default_rng(7)
-    p = np.array([0.5, 0.3, 0.15, 0.05])
-    e = np.exp(ep.multinomial_log_e(rng.multinomial(50, p, size=4000), p))
-    assert e.mean() <= 1 + 4 * e.std() / np.sqrt(e.size)
-
-
-def test_multinomial_slack_pays_for_a_sampled_reference() -> None:
-    """With m = 2,000 the plug-in would alarm on most of 40 references; with slack on none."""
-    rng = np.random.default_rng(8)
-    p = np.full(16, 1 / 16)
-    plain, slack = [], []
-    for _ in range(40):
-        reference = rng.multinomial(2000, p)
-        days = rng.multinomial(1000, p, size=60)
-        plain.append(ep.log_cusum(ep.multinomial_log_e(days, reference / 2000)).max())
-        slack.append(ep.log_cusum(ep.multinomial_log_e(days, reference, 2000)).max())
-    threshold = np.log(1500)
-    assert np.mean(np.array(plain) >= threshold) > 0.5
-    assert np.mean(np.array(slack) >= threshold) <= 0.05
-
-
-def test_multinomial_survives_empty_cells_and_rows() -> None:
-    log_e = ep.multinomial_log_e([[0, 0, 0], [0, 0, 40]], [50, 50, 0], 100)
-    assert log_e[0] == 0
-    assert log_e[1] > 20
-    assert np.isfinite(log_e).all()
-
-
 @given(st.lists(st.floats(-5, 15), min_size=1, max_size=30), st.floats(0.001, 0.5))
 @settings(max_examples=80, deadline=None)
 def test_e_bh_declares_the_largest_self_consistent_set(logs: list[float], alpha: float) -> None:

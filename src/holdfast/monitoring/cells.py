@@ -72,8 +72,13 @@ def as_text(series: pl.Series) -> pl.Series:
 def index(series: pl.Series, bins: Bins) -> Binned:
     """The cell of each row of a column under frozen bins; see :class:`Bins` for their order."""
     if bins.kind == "categorical":
-        return Binned(_categorical(series, bins), None)
+        return Binned(category_cells(series, bins).astype(np.intp), None)
     values = as_numbers(series)
+    return Binned(number_cells(values, bins), values)
+
+
+def number_cells(values: Floats, bins: Bins) -> Indices:
+    """(n,) the cell of each number, NaN among the nulls."""
     edges = np.asarray(bins.edges)
     cells = np.searchsorted(edges, values, side="left").astype(np.intp)
     if bins.spikes:
@@ -81,7 +86,20 @@ def index(series: pl.Series, bins: Bins) -> Binned:
         place = np.minimum(np.searchsorted(spikes, values, side="left"), spikes.size - 1)
         cells = np.where(spikes[place] == values, edges.size + 1 + place, cells)
     cells[np.isnan(values)] = bins.cells - 1
-    return Binned(cells, values)
+    return cells
+
+
+def category_cells(series: pl.Series, bins: Bins) -> NDArray[np.integer[Any]]:
+    """(n,) the cell of each category, of as few bytes as there are cells."""
+    text = text_of(series, bins.categories)
+    unseen = len(bins.categories)
+    codes = text.cast(pl.Enum(list(bins.categories)), strict=False).to_physical()
+    if not codes.null_count():
+        return codes.to_numpy()
+    found = codes.cast(pl.Int64).fill_null(unseen).to_numpy()
+    if not text.null_count():
+        return found
+    return np.where(text.is_null().to_numpy(), unseen + 1, found)
 
 
 def ordered(bins: Bins) -> Indices:
@@ -138,18 +156,6 @@ def as_lists(values: NDArray[Any], lengths: Sequence[int] | Indices) -> pl.Serie
     )
     every = pl.DataFrame({"row": rows})
     return every.join(cut, on="row", how="left", maintain_order="left")["value"].fill_null([])
-
-
-def _categorical(series: pl.Series, bins: Bins) -> Indices:
-    text = text_of(series, bins.categories)
-    unseen = len(bins.categories)
-    codes = text.cast(pl.Enum(list(bins.categories)), strict=False).to_physical()
-    if not codes.null_count():
-        return codes.to_numpy().astype(np.intp)
-    found = codes.cast(pl.Int64).fill_null(unseen).to_numpy()
-    if not text.null_count():
-        return found
-    return np.where(text.is_null().to_numpy(), unseen + 1, found).astype(np.intp)
 
 
 def text_of(series: pl.Series, categories: Sequence[str]) -> pl.Series:

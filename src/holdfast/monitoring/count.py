@@ -15,9 +15,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from holdfast.monitoring.cells import SCHEMA, as_lists, as_text, column_of
-from holdfast.monitoring.joint import tally_joint
+from holdfast.monitoring.joint import Codes, coded, tally_joint
 from holdfast.monitoring.merge import from_frame
-from holdfast.monitoring.tally import HOUR, Tally, group, tally
+from holdfast.monitoring.tally import HOUR, Tally, group, read, tally
 from holdfast.monitoring.views import seen
 from holdfast.records import Reference, Summary
 
@@ -67,14 +67,15 @@ def count(
     columns_read = (
         (bins, column_of(frame, names.get(bins.input, bins.input))) for bins in reference.bins
     )
+    thirds = {one.column: one for one in reference.joint.columns} if reference.joint else {}
+    coarse: dict[str, Codes] = {}
     for bins, series in seen(columns_read, reference.spaces):
-        tallies.extend(tally(groups, series, bins) for groups in groupings if groups.keys)
+        column = read(series, bins)
+        tallies.extend(tally(groups, column, bins) for groups in groupings if groups.keys)
+        if bins.column in thirds:
+            coarse[bins.column] = coded(column, bins, thirds[bins.column])
     if reference.joint is not None and groupings[0].keys:
-        series_of = {
-            one.column: column_of(frame, names.get(one.column, one.column))
-            for one in reference.joint.columns
-        }
-        tallies.append(tally_joint(groupings[0], series_of, reference.joint))
+        tallies.append(tally_joint(groupings[0], coarse, reference.joint))
     return _stored(tallies, model, version).sort("hour", "slice", maintain_order=True)
 
 

@@ -22,8 +22,9 @@ from holdfast.monitoring.late import mature_until, outcome_codes
 from holdfast.monitoring.quality import ClassLabel
 from holdfast.records import Finding
 from holdfast.spec import Monitor, Task
-from holdfast.statistics.eprocess import log_cusum, multinomial_log_e, threshold_for
+from holdfast.statistics.eprocess import log_cusum, threshold_for
 from holdfast.statistics.histogram import total_variation
+from holdfast.statistics.multinomial import multinomial_log_e
 
 LEARNED = 10
 LEAST_LEARNED = 5

@@ -150,7 +150,7 @@ def judge(
 
 def _least(part: Streams, minimum_effect: float) -> Floats:
     """(C,) the smallest effect that counts."""
-    views = [VIEW_EFFECT if bins.view else 0.0 for bins, *_ in part.columns]
+    views = [VIEW_EFFECT if bins.view else 0.0 for bins in part.columns]
     return np.asarray(np.maximum(minimum_effect, views))
 
 
@@ -165,6 +165,7 @@ def _declared(
 ) -> tuple[Drift, ...]:
     """One a column."""
     far = part.effects(least, minimum, alpha, price, shares)
+    harm = part.harm(far)
     return tuple(
         Drift(
             column=bins.column,
@@ -176,10 +177,10 @@ def _declared(
             floor=far.floor[i],
             span=far.span[i],
             log_m=part.log_m[i],
-            harm=part.harm(i, far.span[i], far.value[i]),
+            harm=harm[i],
             declared=proven[i] & far.beyond[i],
         )
-        for i, (bins, *_) in enumerate(part.columns)
+        for i, bins in enumerate(part.columns)
     )
 
 

@@ -90,7 +90,7 @@ def freeze(
     between = None if days is None else between_of(made, cells, days, tables)
     follows = between.following if between else 0.0
     joint = freeze_joint(series, bins, bin_loss, days, follows=follows)
-    season = _with_pairs(season, series, joint, micros)
+    season = _with_pairs(season, series, bins, joint, micros)
     reference = Reference(
         bins=tuple(bins.values()), summaries=summaries, loss=mean,
         loss_low=max(mean - 1.96 * error, 0.0),
@@ -117,13 +117,14 @@ def freeze(
 def _with_pairs(
     season: Season | None,
     series: Mapping[str, pl.Series],
+    bins: Mapping[str, Bins],
     joint: Joint | None,
     micros: NDArray[np.int64] | None,
 ) -> Season | None:
     """The season with how pairs of columns go together in each of its groups of hours."""
     if joint is None or season is None or micros is None:
         return season
-    together = pairs_by_hour(series, joint, season, hour_of_week(micros))
+    together = pairs_by_hour(series, bins, joint, season, hour_of_week(micros))
     return msgspec.structs.replace(season, pairs=together)
 
 

@@ -71,9 +71,12 @@ def groups_of(bins: Bins, reference: NDArray[Any]) -> NDArray[np.intp]:
     return groups
 
 
-def fewer(tables: Tables) -> Tables:
-    """Neighbouring groups taken together; the nulls stay alone."""
-    before, now = tables
-    inner = before.shape[-1] - 1
-    groups = np.append(np.arange(inner) * min(FEW, inner) // max(inner, 1), min(FEW, inner))
-    return regroup(before, groups), regroup(now, groups)
+def few_of(groups: int) -> NDArray[np.intp]:
+    """(groups,) which of a few each group belongs to: neighbours together, the nulls alone.
+
+    >>> few_of(7).tolist()
+    [0, 0, 1, 2, 2, 3, 4]
+    """
+    inner = groups - 1
+    few = min(FEW, inner)
+    return np.append(np.arange(inner) * few // max(inner, 1), few)

@@ -8,7 +8,7 @@ merge by addition, and they are net of the margins when compared
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -17,9 +17,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from holdfast.monitoring.cells import PREDICTION, as_numbers, text_of
+from holdfast.monitoring.cells import PREDICTION, Indices, as_numbers
+from holdfast.monitoring.moments import runs_within
 from holdfast.monitoring.season import PARTITIONS, packed
-from holdfast.monitoring.tally import HOUR, Groups, Tally, group, only_rows
+from holdfast.monitoring.tally import HOUR, Groups, Read, Tally, group, occupied, only_rows, read
 from holdfast.monitoring.usual import between_days, days_apart, full_days
 from holdfast.records import Between, Bins, Joint, Season, Thirds
 from holdfast.statistics.dependence import dependence_distance, rake
@@ -27,11 +28,12 @@ from holdfast.statistics.dependence import dependence_distance, rake
 JOINT = "*joint"
 """Name of the stored column; not one that a feature can have in a spec."""
 COLUMNS = 24
+_NULL = 3  # belongs to no third
 _WORD = 64  # rows
 _WORDS = 256  # whose crossings with all columns stay in the processor's cache
 
 Counts = NDArray[np.int64]
-Flags = NDArray[np.bool_]
+Codes = NDArray[np.uint8]
 
 
 class Tables(NamedTuple):
@@ -90,11 +92,9 @@ def freeze_joint(
     found = tuple(one for one in known if one is not None)
     if len(found) < 2:
         return None
-    series = [columns[one.column] for one in found]
-    rows = series[0].len()
-    units = np.zeros(rows, dtype=np.int64) if days is None else days
-    groups = group(units * HOUR, None, [""])
-    tables = np.array(list(_tables(groups, series, found)))
+    every = _read(columns, bins, found)
+    units = np.zeros(every[0].size, dtype=np.int64) if days is None else days
+    tables = _tables(group(units * HOUR, None, [""]), every)
     joint = Joint(columns=found, counts=tuple(tables.sum(axis=0).ravel().tolist()))
     if days is None:
         return joint
@@ -102,12 +102,17 @@ def freeze_joint(
 
 
 def pairs_by_hour(
-    columns: Mapping[str, pl.Series], joint: Joint, season: Season, hours: NDArray[np.intp]
+    columns: Mapping[str, pl.Series],
+    bins: Mapping[str, Bins],
+    joint: Joint,
+    season: Season,
+    hours: NDArray[np.intp],
 ) -> dict[str, bytes]:
     """The tables of pairs of columns that both have a season, for :class:`Season`.
 
     Args:
         columns: the held-out rows.
+        bins: of each column.
         joint: what is known of the pairs.
         season: of the columns.
         hours: (n,) hour of the week of each row.
@@ -121,8 +126,7 @@ def pairs_by_hour(
         return {}
     classes = PARTITIONS[season.by]
     groups = group(classes[hours].astype(np.int64) * HOUR, None, [""])
-    series = [columns[one.column] for one in joint.columns]
-    found = np.array(list(_tables(groups, series, joint.columns)))[:, places]
+    found = _tables(groups, _read(columns, bins, joint.columns))[:, places]
     every = np.zeros((int(classes.max()) + 1, *found.shape[1:]), dtype=np.int64)
     every[[key[0] // HOUR for key in groups.keys]] = found
     return {str(place): packed(every[:, i]) for i, place in enumerate(places)}
@@ -140,13 +144,18 @@ def _between(tables: Counts, days: Counts, follows: float) -> Between | None:
     return between_days([one.value[0] for one in away], [one.chance[0] for one in away], follows)
 
 
-def tally_joint(groups: Groups, columns: Mapping[str, pl.Series], joint: Joint) -> Tally:
-    """Counts the tables of all pairs for all groups, as one column."""
-    series = [columns[one.column] for one in joint.columns]
-    table = np.array(list(_tables(groups, series, joint.columns))).reshape(len(groups.keys), -1)
-    owner, cells = np.nonzero(table)
+def tally_joint(groups: Groups, columns: Mapping[str, Codes], joint: Joint) -> Tally:
+    """Counts the tables of all pairs for all groups, as one column.
+
+    Args:
+        groups: of the rows.
+        columns: (n,) of each column of ``joint``, see :func:`coded`.
+        joint: the columns.
+    """
+    table = _tables(groups, [columns[one.column] for one in joint.columns])
+    owner, cells, counts = occupied(table.reshape(len(groups.keys), -1))
     rows = np.diff(groups.bounds)
-    return Tally(JOINT, groups.keys, owner, cells, table[owner, cells], only_rows(rows))
+    return Tally(JOINT, groups.keys, owner, cells, counts, only_rows(rows))
 
 
 def joint_counts(joint: Joint) -> Counts:
@@ -154,45 +163,57 @@ def joint_counts(joint: Joint) -> Counts:
     return np.asarray(joint.counts, dtype=np.int64).reshape(-1, 3, 3)
 
 
-def _tables(
-    groups: Groups, series: Sequence[pl.Series], columns: Sequence[Thirds]
-) -> Iterator[Counts]:
-    """(P, 3, 3) tables of each group of rows."""
-    every = [_members(column, one) for column, one in zip(series, columns, strict=True)]
-    if groups.order is not None:
-        every = [flags[:, groups.order] for flags in every]
-    for run in groups.runs():
-        bits = np.stack([_packed(flags[:, run]) for flags in every])
-        parts = range(0, bits.shape[2], _WORDS)
-        yield np.sum([_crossed(bits[:, :, start : start + _WORDS]) for start in parts], axis=0)
-
-
-def _members(series: pl.Series, one: Thirds) -> Flags:
-    """(3, n) which group each row belongs to; none where it is null."""
+def coded(column: Read, bins: Bins, one: Thirds) -> Codes:
+    """(n,) which third each row of a column, as it was read, belongs to; 3 where it is null."""
     if one.categories:
-        text = text_of(series, one.categories)
-        there = text.is_not_null().to_numpy()
-        own = [(text == value).fill_null(value=False).to_numpy() for value in one.categories]
-        return np.stack([*own, there & ~own[0] & ~own[1]])
-    values = as_numbers(series)
-    low, high = values <= one.cuts[0], values > one.cuts[-1]
-    return np.stack([low, ~(low | high | np.isnan(values)), high])
+        of = np.full(bins.cells, 2, dtype=np.uint8)
+        of[:2], of[-1] = (0, 1), _NULL
+        return of[column]
+    above = (column > one.cuts[0]).view(np.uint8) + (column > one.cuts[-1]).view(np.uint8)
+    nulls = np.isnan(column)
+    return np.where(nulls, np.uint8(_NULL), above) if nulls.any() else above
 
 
-def _packed(flags: Flags) -> NDArray[np.uint64]:
-    """(3, n) flags as bits, 64 rows a word."""
-    bits = np.packbits(flags, axis=1)
-    padded = np.zeros((3, -(-flags.shape[1] // _WORD) * 8), dtype=np.uint8)
-    padded[:, : bits.shape[1]] = bits
-    return padded.view(np.uint64)
-
-
-def _crossed(bits: NDArray[np.uint64]) -> Counts:
-    """(columns, 3, words) → (P, 3, 3) rows that are in a group of one column and in one of the
-    other.
-    """
-    found = [
-        np.bitwise_count(one[None, :, None] & bits[i + 1 :, None]).sum(axis=-1, dtype=np.int64)
-        for i, one in enumerate(bits[:-1])
+def _read(
+    columns: Mapping[str, pl.Series], bins: Mapping[str, Bins], thirds: Iterable[Thirds]
+) -> list[Codes]:
+    return [
+        coded(read(columns[one.column], bins[one.column]), bins[one.column], one) for one in thirds
     ]
-    return np.concatenate(found)
+
+
+def _tables(groups: Groups, columns: Sequence[Codes]) -> Counts:
+    """(groups, P, 3, 3) tables.
+
+    Rows are bits, 64 a word, and each group begins a word of its own: a word of one column crossed
+    with that of another counts 64 rows at once.
+    """
+    sizes = np.diff(groups.bounds)
+    words = -(-sizes // _WORD)
+    begins = np.cumsum(words) - words
+    bits = np.stack([_packed(one, groups, begins * _WORD, int(words.sum())) for one in columns])
+    pairs = len(columns) * (len(columns) - 1) // 2
+    result = np.zeros((sizes.size, pairs, 3, 3), dtype=np.int64)
+    for start in range(0, bits.shape[2], _WORDS):
+        part = bits[:, :, start : start + _WORDS]
+        runs, places = runs_within(begins, start, start + part.shape[2])
+        result[runs] += _crossed(part, places)
+    return result
+
+
+def _packed(column: Codes, groups: Groups, begins: Indices, words: int) -> NDArray[np.uint64]:
+    """(3, words) which rows belong to each third, those of each group from its place on."""
+    padded = np.full(words * _WORD, _NULL, dtype=np.uint8)
+    column = column if groups.order is None else column[groups.order]
+    for begin, run in zip(begins.tolist(), groups.runs(), strict=True):
+        padded[begin : begin + run.stop - run.start] = column[run]
+    return np.stack([np.packbits(padded == third).view(np.uint64) for third in range(3)])
+
+
+def _crossed(bits: NDArray[np.uint64], places: Indices) -> Counts:
+    """(columns, 3, words) → (runs, P, 3, 3) rows that are in one third and in another."""
+    found = []
+    for i, one in enumerate(bits[:-1]):
+        both = np.bitwise_count(one[None, :, None] & bits[i + 1 :, None])
+        found.append(np.add.reduceat(both, places, axis=-1, dtype=np.int64))
+    return np.moveaxis(np.concatenate(found), -1, 0)

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from holdfast.monitoring.drift import JOINT_SHARE, Drift
 from holdfast.monitoring.joint import JOINT, joint_counts, pairs
 from holdfast.monitoring.merge import Blocks
+from holdfast.monitoring.once import once
 from holdfast.monitoring.season import classes_of, expected, pair_tables
 from holdfast.monitoring.spans import confirmed
 from holdfast.monitoring.streams import COMMON
@@ -23,14 +24,22 @@ from holdfast.monitoring.together import (
     newest,
 )
 from holdfast.monitoring.usual import beyond_usual, reached
-from holdfast.records import Joint, Reference
-from holdfast.statistics.dependence import dependence_distance, dependence_log_e, rake
+from holdfast.records import Joint, Reference, Season
+from holdfast.statistics.dependence import (
+    dependence_distance,
+    dependence_log_e,
+    dependence_null,
+    rake,
+)
 from holdfast.statistics.eprocess import log_cusum
 from holdfast.statistics.histogram import Distance
+from holdfast.statistics.multinomial import Null
 
 MINIMUM_EFFECT = 0.05
 """About what a correlation of 0.2 does to two normal quantities that had none."""
 SHOWN = 10
+
+Floats = NDArray[np.float64]
 
 
 class JudgedPairs(NamedTuple):
@@ -67,15 +76,18 @@ def joint_drift(
     Returns:
         At most ten pairs, declared ones first, then by evidence.
     """
-    joint = reference.joint
-    if joint is None or JOINT not in tables.counts:
+    joint, frozen = reference.joint, _frozen(reference)
+    if joint is None or frozen is None or JOINT not in tables.counts:
         return JudgedPairs((), None)
-    known, names = _known(reference, joint, tables), pairs(joint)
+    names, known = frozen.names, frozen.known
+    null: Null | None = frozen.null
     counts = tables.counts[JOINT].reshape(len(tables.starts), len(names), 3, 3)
-    rows = counts.sum(axis=(-2, -1))
+    if reference.season is not None and reference.season.pairs and tables.hours is not None:
+        known, null = _by_hour(known, reference.season, tables.hours), None
+    rows = tables.counts[JOINT].reshape(*counts.shape[:2], 9).sum(axis=-1)
     enough = rows >= minimum
     fitted = rake(known, counts)
-    log_e = np.where(enough, dependence_log_e(known, counts, fitted), 0.0)
+    log_e = np.where(enough, dependence_log_e(known, counts, fitted, null), 0.0)
     log_m = log_cusum(log_e.T)
     alpha = JOINT_SHARE * alpha_of(pages_per_month, tables.length)
     shares = np.broadcast_to(np.asarray(budget, dtype=np.float64), len(tables.starts))
@@ -86,36 +98,35 @@ def joint_drift(
     floor = np.maximum(rare, minimum_effect)
     alone = Distance(*(part.T for part in distance))
     sure = (common <= minimum_effect) | confirmed(alone, rows.T, common).T
-    told = _declared_alone(columns, names, len(tables.starts))
-    declared = proven & sure & enough & (low > floor) & ~told
-    kept, high = _striking(declared, log_m), distance.high()
+    itself = np.array([one.declared for one in columns])[frozen.places].any(axis=0).T
+    declared = proven & sure & enough & (low > floor) & ~itself
+    kept = _striking(declared, log_m)
+    told = np.stack([distance.value, low, distance.high()])[..., kept]
+    strong = np.where(enough[:, kept], told, np.nan).transpose(2, 0, 1)
     found = [
         Drift(
-            column=f"'{first}' and '{second}'",
+            column="'{}' and '{}'".format(*names[i]),
             measure="dependence",
             rows=rows[:, i],
-            effect=np.where(enough[:, i], distance.value[:, i], np.nan),
-            low=np.where(enough[:, i], low[:, i], np.nan),
-            high=np.where(enough[:, i], high[:, i], np.nan),
+            effect=effect,
+            low=least,
+            high=most,
             floor=floor[:, i],
             span=np.ones(len(tables.starts), dtype=np.int64),
             log_m=log_m[i],
             harm=np.full(len(tables.starts), np.nan),
             declared=declared[:, i],
         )
-        for i, (first, second) in enumerate(names)
-        if i in kept
+        for i, (effect, least, most) in zip(kept, strong, strict=True)
     ]
     may = np.where(sure & enough & (low > minimum_effect), low, np.nan)
     level = _level(joint, log_m, may, enough, alpha, tables.length.total_seconds() / DAY)
-    return JudgedPairs(tuple(sorted(found, key=_rank, reverse=True)), level)
+    return JudgedPairs(tuple(found), level)
 
 
-def _usual(
-    joint: Joint, alpha: float, shares: NDArray[np.float64], days: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _usual(joint: Joint, alpha: float, shares: Floats, days: float) -> tuple[Floats, Floats]:
     """(P,) what is common, and (N, P) what is rare in any pair."""
-    many = len(pairs(joint))
+    many = len(joint.counts) // 9
     if joint.between is None:
         return np.zeros(many), np.zeros((len(shares), many))
     common = beyond_usual(joint.between, COMMON, days)
@@ -124,8 +135,8 @@ def _usual(
 
 def _level(
     joint: Joint,
-    log_m: NDArray[np.float64],
-    low: NDArray[np.float64],
+    log_m: Floats,
+    low: Floats,
     enough: NDArray[np.bool_],
     alpha: float,
     days: float,
@@ -147,39 +158,45 @@ def _level(
     return least_level(log_m, np.where(np.isnan(newest_low), np.inf, level), enough.T, alpha)
 
 
-def _known(reference: Reference, joint: Joint, tables: Blocks) -> NDArray[np.float64]:
-    """(P, 3, 3) tables to expect; (N, P, 3, 3) where pairs have a season."""
-    known = joint_counts(joint).astype(np.float64)
-    season = reference.season
-    if season is None or not season.pairs or tables.hours is None:
-        return known
-    rows = classes_of(season, tables.hours)
+class _Frozen(NamedTuple):
+    """What follows from the reference alone.
+
+    Args:
+        names: of each pair.
+        places: (2, P) which columns of the reference they are.
+        known: (P, 3, 3) tables to expect.
+        null: what evidence is taken against.
+    """
+
+    names: list[tuple[str, str]]
+    places: NDArray[np.intp]
+    known: Floats
+    null: Null
+
+
+@once
+def _frozen(reference: Reference) -> _Frozen | None:
+    joint, place = reference.joint, {one.column: i for i, one in enumerate(reference.bins)}
+    if joint is None:
+        return None
+    names, known = pairs(joint), joint_counts(joint).astype(np.float64)
+    places = np.array([[place[name] for name in pair] for pair in names]).T
+    return _Frozen(names, places, known, dependence_null(known))
+
+
+def _by_hour(known: Floats, season: Season, hours: NDArray[np.int64]) -> Floats:
+    """(N, P, 3, 3) tables to expect, where pairs have a season."""
+    rows = classes_of(season, hours)
     every = np.repeat(known[None], len(rows), axis=0)
     for place, table in pair_tables(season).items():
         every[:, place] = expected(table, rows).reshape(-1, 3, 3)
     return every
 
 
-def _striking(declared: NDArray[np.bool_], log_m: NDArray[np.float64]) -> set[int]:
-    """The pairs worth keeping."""
+def _striking(declared: NDArray[np.bool_], log_m: Floats) -> list[int]:
+    """The pairs worth keeping, the strongest first."""
     if not log_m.size:
-        return set()
-    order = np.lexsort([log_m.max(axis=1), declared.any(axis=0)])
-    return set(order[-SHOWN:].tolist())
-
-
-def _rank(one: Drift) -> tuple[bool, float]:
-    return bool(one.declared.any()), float(one.log_m.max())
-
-
-def _declared_alone(
-    columns: Sequence[Drift], names: Sequence[tuple[str, str]], blocks: int
-) -> NDArray[np.bool_]:
-    """(N, pairs) whether one of the two columns is declared by itself."""
-    flags = {one.column: one.declared for one in columns}
-    none = np.zeros(blocks, dtype=np.bool_)
-    return (
-        np.array([flags.get(first, none) | flags.get(second, none) for first, second in names])
-        .reshape(len(names), blocks)
-        .T
-    )
+        return []
+    strength = np.stack([log_m.max(axis=1), declared.any(axis=0)])
+    kept = np.sort(np.lexsort(strength)[-SHOWN:])
+    return [int(i) for i in kept[np.lexsort(-strength[:, kept])]]

@@ -29,7 +29,7 @@ from holdfast.monitoring.joint import tables_of
 from holdfast.monitoring.joint_drift import joint_drift
 from holdfast.monitoring.late import correct
 from holdfast.monitoring.loss_monitor import Alarms, monitor_loss
-from holdfast.monitoring.merge import Blocks, blocks
+from holdfast.monitoring.merge import Blocks, blocks, blocks_of
 from holdfast.monitoring.quality import ClassLabel, Cohort, labelled, quality
 from holdfast.monitoring.season import in_words
 from holdfast.monitoring.selection import Selection, select
@@ -151,9 +151,12 @@ def look(
     """
     length = whole_hours(policy.block)
     since, outcomes = align(since, length), with_times(outcomes)
-    seen = blocks(summaries, reference.bins, since=since, until=until, length=length)
+    seen, tables = blocks_of(
+        summaries, [reference.bins, tables_of(reference.joint)],
+        since=since, until=until, length=length,
+    )  # fmt: skip
     parts = _slices(summaries, reference, policy, since=since, until=until, length=length)
-    moved = _moved(reference, summaries, seen, parts, policy, until, share, judged)
+    moved = _moved(reference, seen, tables, parts, policy, share, judged)
     estimates = _estimates(seen, reference, task, policy)
     broken = broken_spells(reference, seen, parts, minimum=policy.minimum)
     whose: dict[str, Any] = {"model": model, "version": version, "until": until, "since": since}
@@ -184,11 +187,10 @@ def look(
 
 def _moved(
     reference: Reference,
-    summaries: pl.DataFrame,
     seen: Blocks,
+    tables: Blocks,
     parts: Mapping[str, Blocks],
     policy: Monitor,
-    until: datetime,
     share: float,
     judged: Mapping[datetime, float],
 ) -> Moved:
@@ -198,9 +200,6 @@ def _moved(
         "budget": budget_of(seen.starts, share, judged),
     }  # fmt: skip
     alone = drift_of(reference, seen, parts, **demands)
-    since = seen.starts[0] if seen.starts else until
-    joint = tables_of(reference.joint)
-    tables = blocks(summaries, joint, since=since, until=until, length=seen.length)
     together = joint_drift(reference, tables, alone.columns, **demands)
     known = [one for one in (alone.level, together.level) if one is not None]
     shares = tuple(demands["budget"].tolist())

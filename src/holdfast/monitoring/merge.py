@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 
 from holdfast.errors import DataError
 from holdfast.monitoring.cells import SCHEMA, as_lists
+from holdfast.monitoring.season import HOURS, hour_of_week
 from holdfast.records import Bins, ColumnSummary, Reference, Summary
 
 Counts = NDArray[np.int64]
 
 _CELLS = 2**16  # more than a column may have
-_WEEK = 168  # hours
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Counted(Protocol):
@@ -181,21 +182,54 @@ def blocks(
         length: whole hours.
         slice_key: such as ``origin=JFK``; all rows by default.
     """
+    (found,) = blocks_of(
+        frame, [bins], since=since, until=until, length=length, slice_key=slice_key
+    )
+    return found
+
+
+def blocks_of(
+    frame: pl.DataFrame,
+    groups: Sequence[Sequence[Counted]],
+    *,
+    since: datetime,
+    until: datetime,
+    length: timedelta,
+    slice_key: str = "",
+) -> list[Blocks]:
+    """As :func:`blocks`, for several groups of columns, from one reading of the stored rows."""
     number = max(int((until - since) / length), 0)
     starts = tuple(since + i * length for i in range(number))
-    known = frame.filter(
-        (pl.col("slice") == slice_key)
-        & (pl.col("hour") >= since)
-        & (pl.col("hour") < since + number * length)
-    )
-    block = (pl.col("hour") - since).dt.total_microseconds() // _microseconds(length)
-    wanted = {one.column: one.cells for one in bins}
-    column = pl.col("column").cast(pl.Enum(list(wanted)), strict=False).to_physical()
-    hour = (pl.col("hour").dt.weekday().cast(pl.Int64) - 1) * 24 + pl.col("hour").dt.hour()
-    part = known.select(column.alias("column"), "cells", "counts", block=block, hour=hour)
-    part = part.filter(pl.col("column").is_not_null() & (pl.col("cells").list.len() > 0))
-    tables = _poured(part, number, list(wanted.values()))
-    return Blocks(starts, length, dict(zip(wanted, tables, strict=True)), _by_hour(part, number))
+    wanted = {one.column: one.cells for group in groups for one in group}
+    # One series at a time, in this thread: of so few, waking others takes longer than the work.
+    codes = frame["column"].cast(pl.Enum(list(wanted)), strict=False).to_physical()
+    of = (codes.cast(pl.Int64).fill_null(-1) if codes.null_count() else codes).to_numpy()
+    hours = frame["hour"].cast(SCHEMA["hour"]).cast(pl.Int64).to_numpy()
+    lengths = frame["cells"].list.len().to_numpy()
+    block = (hours - _microseconds(since - _EPOCH)) // _microseconds(length)
+    kept = (frame["slice"] == slice_key).to_numpy() & (block >= 0) & (block < number)
+    kept &= (of >= 0) & (lengths > 0)
+    of, hours, lengths, block = of[kept], hours[kept], lengths[kept], block[kept]
+    entries = [frame[name].filter(pl.Series(kept)) for name in ("cells", "counts")]
+    cells, counts = (one.explode().to_numpy() for one in entries)
+    sizes = number * np.array(list(wanted.values()), dtype=np.int64)
+    begins = np.cumsum(sizes) - sizes
+    place = begins[of] + block * (sizes // max(number, 1))[of]
+    summed = _poured(np.repeat(place, lengths) + cells, counts, int(sizes.sum()))
+    tables = {
+        name: summed[start : start + number * width].reshape(number, width)
+        for (name, width), start in zip(wanted.items(), begins.tolist(), strict=True)
+    }
+    week = block * HOURS + hour_of_week(hours)
+    result, first = [], 0
+    for group in groups:
+        one = of == first
+        in_it = counts[np.repeat(one, lengths)]
+        by_hour = _poured(np.repeat(week[one], lengths[one]), in_it, number * HOURS)
+        own = {one.column: tables[one.column] for one in group}
+        result.append(Blocks(starts, length, own, by_hour.reshape(number, HOURS)))
+        first += len(group)
+    return result
 
 
 def total(
@@ -215,30 +249,9 @@ def counts_of(summary: Summary) -> dict[str, Counts]:
     return {column.column: np.asarray(column.counts) for column in summary.columns}
 
 
-def _poured(part: pl.DataFrame, blocks: int, cells: Sequence[int]) -> list[Counts]:
-    """Adds up sparse rows into a (N, cells) table for each column, all in one count."""
-    sizes = np.asarray(cells, dtype=np.int64)
-    ends = np.cumsum(blocks * sizes)
-    of = part["column"].to_numpy().astype(np.int64)
-    begins = (ends - blocks * sizes)[of] + part["block"].to_numpy() * sizes[of]
-    lengths = part["cells"].list.len().to_numpy()
-    flat = part["cells"].explode().to_numpy().astype(np.int64)
-    weights = part["counts"].explode().to_numpy()
-    # Sums of whole numbers below 2**53 are exact in float64.
-    summed = np.bincount(
-        np.repeat(begins, lengths) + flat, weights=weights, minlength=int(ends[-1]) if cells else 0
-    )
-    tables = np.split(summed.astype(np.int64), ends[:-1])
-    return [one.reshape(blocks, size) for one, size in zip(tables, cells, strict=False)]
-
-
-def _by_hour(part: pl.DataFrame, blocks: int) -> Counts:
-    """(N, 168) rows of each block by hour of the week, counted in the first column."""
-    first = part.filter(pl.col("column") == 0)
-    place = first["block"].to_numpy() * _WEEK + first["hour"].to_numpy()
-    rows = first["counts"].list.sum().to_numpy()
-    summed = np.bincount(place, weights=rows, minlength=blocks * _WEEK)
-    return summed.astype(np.int64).reshape(blocks, _WEEK)
+def _poured(places: NDArray[Any], counts: NDArray[Any], size: int) -> Counts:
+    """(size,) counts added up; sums of whole numbers below 2**53 are exact in float64."""
+    return np.bincount(places, weights=counts, minlength=size).astype(np.int64)
 
 
 def _add(parts: list[ColumnSummary]) -> ColumnSummary:

@@ -174,13 +174,13 @@ def pair_tables(season: Season) -> dict[int, Floats]:
 
 
 def expected(table: Floats, rows: Floats) -> Floats:
-    """(N, cells) counts to hold windows against: shares as expected, of as many rows as they weigh.
+    """(…, N, cells) counts to hold windows against: shares as expected, of the rows they weigh.
 
     A mean of the classes' shares, weighted as the window has its rows, is known as well as that of
     1/Σ(w²/m) rows. Hours that were never held out are expected to be like all others together.
 
     Args:
-        table: (classes, cells) counts of the held-out rows.
+        table: (…, classes, cells) counts of the held-out rows; leading axes are separate columns.
         rows: (N, classes) rows of each window.
 
     >>> night_and_day = np.array([[80.0, 20.0], [20.0, 80.0]])
@@ -188,13 +188,15 @@ def expected(table: Floats, rows: Floats) -> Floats:
     [[100.0, 100.0], [20.0, 80.0]]
     """
     known = table.sum(axis=-1, keepdims=True)
-    whole = table.sum(axis=0)
-    share = np.where(known > 0, table / np.maximum(known, 1), whole / max(whole.sum(), 1.0))
-    size = np.where(known > 0, known, max(whole.sum(), 1.0))[:, 0]
+    whole = table.sum(axis=-2, keepdims=True)
+    every = np.maximum(whole.sum(axis=-1, keepdims=True), 1.0)
+    share = np.where(known > 0, table / np.maximum(known, 1), whole / every)
+    size = np.where(known > 0, known, every).swapaxes(-2, -1)
     total = rows.sum(axis=-1, keepdims=True)
-    weight = np.where(total > 0, rows / np.maximum(total, 1), known[:, 0] / max(whole.sum(), 1.0))
-    effective = 1 / np.maximum((weight**2 / size).sum(axis=-1), 1e-12)
-    return np.asarray(weight @ share * effective[:, None])
+    usual = (known / every).swapaxes(-2, -1)
+    weight = np.where(total > 0, rows / np.maximum(total, 1), usual)
+    effective = 1 / np.maximum((weight**2 / size).sum(axis=-1, keepdims=True), 1e-12)
+    return np.asarray(weight @ share * effective)
 
 
 def packed(table: ArrayLike) -> bytes:

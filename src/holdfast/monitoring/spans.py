@@ -44,8 +44,8 @@ def trailing(counts: NDArray[np.float64], span: int, axis: int = -2) -> Floats:
     >>> trailing(np.array([1.0, 2.0, 3.0, 4.0]), 3, axis=0).tolist()
     [1.0, 3.0, 6.0, 9.0]
     """
-    if span == 1:
-        return counts
+    if span == 1 or counts.shape[axis] == 1:
+        return np.asarray(counts, dtype=np.float64)
     sums = np.moveaxis(np.cumsum(counts, axis=axis, dtype=np.float64), axis, 0)
     whole = sums.copy()
     whole[span:] -= sums[:-span]
@@ -84,17 +84,14 @@ def strongest(
     low = np.stack([one.low() for one in distances])
     beyond = enough & (low > floors) & sure
     found = beyond.any(axis=0)
-    place = np.where(found, beyond.argmax(axis=0), enough.argmax(axis=0))[None]
-
-    def taken(values: Floats) -> Floats:
-        chosen = np.take_along_axis(np.broadcast_to(values, low.shape), place, axis=0)[0]
-        return np.where(enough.any(axis=0), chosen, np.nan)
-
+    place = np.where(found, beyond.argmax(axis=0), enough.argmax(axis=0))
+    chosen = (place, *np.ogrid[: place.shape[0], : place.shape[1]])
+    said = enough[chosen]
     return Measured(
-        value=taken(np.stack([one.value for one in distances])),
-        low=taken(low),
-        high=taken(np.stack([one.high() for one in distances])),
-        floor=np.take_along_axis(np.broadcast_to(floors, low.shape), place, axis=0)[0],
-        span=np.asarray(SPANS)[place[0]],
+        value=np.where(said, np.stack([one.value for one in distances])[chosen], np.nan),
+        low=np.where(said, low[chosen], np.nan),
+        high=np.where(said, np.stack([one.high() for one in distances])[chosen], np.nan),
+        floor=np.broadcast_to(floors, low.shape)[chosen],
+        span=np.asarray(SPANS)[place],
         beyond=np.asarray(found),
     )

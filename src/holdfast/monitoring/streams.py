@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -11,15 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from holdfast.monitoring.against import Held, distances, held_against, log_es
-from holdfast.monitoring.grouping import measured
-from holdfast.monitoring.merge import Blocks, counts_of
+from holdfast.monitoring.against import distances, log_es
+from holdfast.monitoring.merge import Blocks
+from holdfast.monitoring.plan import plan_of
+from holdfast.monitoring.season import classes_of
 from holdfast.monitoring.spans import SPANS, Measured, confirmed, strongest, trailing
 from holdfast.monitoring.together import DAY, floors, newest
 from holdfast.monitoring.usual import beyond_usual, reached
 from holdfast.records import Bins, Reference
 from holdfast.statistics.eprocess import log_cusum
-from holdfast.statistics.histogram import Distance, shares
+from holdfast.statistics.histogram import Distance
 
 COMMON = 0.05
 """Share of blocks that are beyond what is common."""
@@ -27,7 +27,6 @@ COMMON = 0.05
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 Flags = NDArray[np.bool_]
-Column = tuple[Bins, Floats, Counts]
 
 
 @dataclass(frozen=True)
@@ -36,16 +35,19 @@ class Streams:
 
     Args:
         reference: that they are held against.
-        columns: of each, its bins, its counts there, and its (N, cells) counts.
         length: of a block.
+        rows: (C, N) rows of each block.
+        lost: (C, N) more loss than the held-out rows had that is to be expected of them, from each
+            column alone.
         log_m: (C, N) log of the e-detectors.
         apart: (C, N) distances, one a span.
         counted: (spans, C, N) rows that these are of.
     """
 
     reference: Reference
-    columns: tuple[Column, ...]
     length: timedelta
+    rows: Counts
+    lost: Floats
     log_m: Floats
     apart: tuple[Distance, ...]
     counted: Counts
@@ -55,10 +57,10 @@ class Streams:
         """Length of a block."""
         return self.length.total_seconds() / DAY
 
-    @cached_property
-    def rows(self) -> Counts:
-        """(C, N) rows of each block."""
-        return np.stack([counts.sum(axis=1) for *_, counts in self.columns])
+    @property
+    def columns(self) -> tuple[Bins, ...]:
+        """The columns."""
+        return self.reference.bins
 
     @cached_property
     def common(self) -> Floats:
@@ -110,17 +112,13 @@ class Streams:
             found.append(np.where(far, level, np.inf))
         return np.asarray(np.min(found, axis=0))
 
-    def harm(self, place: int, span: Counts, effect: Floats) -> Floats:
-        """(N,) change of the mean loss of one column, over the span that its effect is of."""
-        bins, before, counts = self.columns[place]
-        losses = np.asarray(self.reference.bin_loss.get(bins.column, np.zeros(bins.cells)))
-        lost, rows = counts @ losses, counts.sum(axis=1)
-        harm = np.full(len(counts), np.nan)
-        for one in np.unique(span).tolist():
-            n = np.maximum(trailing(rows, one, axis=0), 1)
-            mean = trailing(lost, one, axis=0) / n
-            harm = np.where(span == one, mean - shares(before) @ losses, harm)
-        return np.where(np.isnan(effect), np.nan, harm)
+    def harm(self, far: Measured) -> Floats:
+        """(C, N) change of the mean loss, over the span that the effect of each is of."""
+        harm, rows = np.full(far.span.shape, np.nan), self.rows.astype(np.float64)
+        for span in SPANS:
+            mean = trailing(self.lost, span, -1) / np.maximum(trailing(rows, span, -1), 1)
+            harm = np.where(far.span == span, mean, harm)
+        return np.where(np.isnan(far.value), np.nan, harm)
 
 
 def measure(reference: Reference, blocks: Blocks) -> Streams:
@@ -130,30 +128,30 @@ def measure(reference: Reference, blocks: Blocks) -> Streams:
         reference: the held-out rows.
         blocks: consecutive blocks of the same rows, of one version.
     """
-    known = counts_of(reference.summaries[0])
-    columns = tuple(
-        (bins, np.asarray(known[bins.column], dtype=np.float64), blocks.counts[bins.column])
-        for bins in reference.bins
+    hours = _hours(reference, blocks)
+    plan = plan_of(reference, by_hour=hours is not None)
+    flat = plan.rows(blocks)
+    rows, known = plan.known(flat)
+    # Coarse groups, of longer spans and of columns with a season, are much less to compute, and
+    # hardly differ.
+    apart = (
+        *distances(plan.alone, plan.numeric, flat, hours, SPANS[:1]),
+        *distances(plan.runs, plan.numeric, flat, hours, SPANS[1:]),
     )
-    kinds = [bins.kind for bins, *_ in columns]
-    held = [held_against(reference, blocks, *column) for column in columns]
-    apart, counted = _distances(columns, kinds, held)
-    log_m = np.asarray([log_cusum(log_e) for log_e in log_es(kinds, held)])
-    return Streams(reference, columns, blocks.length, log_m, apart, counted)
+    return Streams(
+        reference=reference,
+        length=blocks.length,
+        rows=rows.T.astype(np.int64),
+        lost=(plan.lost(flat) - rows * plan.loss).T,
+        log_m=log_cusum(log_es(plan.groups, plan.few, len(plan.bins), flat, hours)),
+        apart=apart,
+        counted=np.stack([trailing(known.T, span, axis=-1) for span in SPANS]).astype(np.int64),
+    )
 
 
-def _distances(
-    columns: Sequence[Column], kinds: Sequence[str], held: Sequence[Held]
-) -> tuple[tuple[Distance, ...], Counts]:
-    """Of each span. Coarse groups, of longer spans and of columns with a season, are much less to
-    compute, and hardly differ.
-    """
-    found, present = [], []
-    for span in SPANS:
-        tables = [
-            measured(*column) if span == 1 and one.table is None else one.values(column[0], span)
-            for column, one in zip(columns, held, strict=True)
-        ]
-        found.append(distances(kinds, tables))
-        present.append([now.sum(axis=-1) for _, now in tables])
-    return tuple(found), np.asarray(present)
+def _hours(reference: Reference, blocks: Blocks) -> Floats | None:
+    """(N, classes) rows of each block by hour; None when that makes no difference."""
+    season = reference.season
+    if season is None or not season.columns or blocks.hours is None:
+        return None
+    return classes_of(season, blocks.hours)

@@ -7,14 +7,14 @@ one binary search a row takes, and in sorted rows every edge needs one search on
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from holdfast.monitoring.cells import Indices, as_numbers, index
-from holdfast.monitoring.moments import Floats, grid_of, grouped_moments, moments_of
+from holdfast.monitoring.cells import Indices, as_numbers, category_cells, number_cells
+from holdfast.monitoring.moments import Floats, grid_of, grouped_moments, moments_of_runs
 from holdfast.records import Bins
 
 HOUR = 3_600_000_000  # microseconds
@@ -24,6 +24,7 @@ _DENSE = 4_000_000  # largest table of counts made at once
 
 Key = tuple[int, str]
 Numbers = NDArray[np.int64]
+Read = NDArray[Any]
 
 
 class Groups(NamedTuple):
@@ -80,68 +81,82 @@ def group(hours: Numbers, own: Indices | None, labels: list[str]) -> Groups:
     coded = (hours - first) // HOUR * len(labels)
     if own is not None:
         coded = np.where(own >= 0, coded + own, -1)
-    present, sizes = np.unique(coded, return_counts=True)
-    left = int(sizes[0]) if present[0] < 0 else 0
+    present, of, sizes = _ranked(coded + 1)
+    left = int(sizes[0]) if present[0] == 0 else 0
     if left:
-        present, sizes = present[1:], sizes[1:]
-    of = np.searchsorted(present, coded).astype(np.intp)
-    of[coded < 0] = -1
+        present, of, sizes = present[1:], of - 1, sizes[1:]
     keys = [
         (first + code // len(labels) * HOUR, labels[code % len(labels)])
-        for code in present.tolist()
+        for code in (present - 1).tolist()
     ]
     sorted_already = not left and bool((of[1:] >= of[:-1]).all())
     order = None if sorted_already else np.argsort(of, kind="stable")[left:]
     return Groups(of, keys, order, np.concatenate([[0], np.cumsum(sizes)]).astype(np.intp))
 
 
-def tally(groups: Groups, series: pl.Series, bins: Bins) -> Tally:
-    """Counts one column for all groups."""
+def _ranked(codes: Numbers) -> tuple[Numbers, Indices, Numbers]:
+    """The different codes, ascending; (n,) which of them each is; and how often they occur."""
+    if int(codes.max()) > codes.size:
+        return np.unique(codes, return_inverse=True, return_counts=True)
+    every = np.bincount(codes)  # hours lie close together, so this is quicker than sorting
+    present = np.flatnonzero(every)
+    rank = np.zeros(every.size, dtype=np.intp)
+    rank[present] = np.arange(present.size)
+    return present, rank[codes], every[present]
+
+
+def read(series: pl.Series, bins: Bins) -> Read:
+    """(n,) a column as it is counted: its numbers, NaN where null, or the cells of its categories.
+
+    Once for all that is counted of it: reading texts takes longer than counting.
+    """
+    return category_cells(series, bins) if bins.kind == "categorical" else as_numbers(series)
+
+
+def tally(groups: Groups, column: Read, bins: Bins) -> Tally:
+    """Counts one column, as it was read, for all groups."""
     if bins.kind == "categorical" or not groups.long(_LONG):
-        return _by_row(groups, series, bins)
-    return _by_run(groups, series, bins)
+        return _by_row(groups, column, bins)
+    return _by_run(groups, column, bins)
 
 
-def _by_row(groups: Groups, series: pl.Series, bins: Bins) -> Tally:
+def _by_row(groups: Groups, column: Read, bins: Bins) -> Tally:
     """The cell of each row by itself: for texts, and for many small groups of numbers."""
-    own, values = index(series, bins)
     of, size, cells = groups.of, len(groups.keys), bins.cells
     if of.size and of.min() < 0:
         kept = of >= 0
-        of, own = of[kept], own[kept]
-        values = values[kept] if values is not None else None
-    flat, counts = _occupied(of * cells + own if size > 1 else own, size * cells)
-    owner, cell = flat // cells, flat % cells
-    if values is None:
+        of, column = of[kept], column[kept]
+    numeric = bins.kind == "numeric"
+    own = number_cells(column, bins) if numeric else column
+    owner, cell, counts = _counted(of * cells + own if size > 1 else own, size, cells)
+    if numeric:
+        moments = grouped_moments(of, column, size, grid_of(bins))
+    else:
         known = cell < cells - 1
         rows = np.bincount(owner[known], weights=counts[known], minlength=size)
         moments = only_rows(rows.astype(np.int64))
-    else:
-        moments = grouped_moments(of, values, size, grid_of(bins))
     return Tally(bins.column, groups.keys, owner, cell, counts, moments)
 
 
-def _by_run(groups: Groups, series: pl.Series, bins: Bins) -> Tally:
+def _by_run(groups: Groups, values: Floats, bins: Bins) -> Tally:
     """Sorted group by group; then one search finds where its cells and its finite numbers end."""
-    values = as_numbers(series)
     values = values.copy() if groups.order is None else values[groups.order]
-    grid, edges, spikes = grid_of(bins), np.asarray(bins.edges), np.asarray(bins.spikes)
+    edges, spikes, begins = np.asarray(bins.edges), np.asarray(bins.spikes), groups.bounds[:-1]
     below = np.nextafter(spikes, -np.inf)
     marks = np.concatenate([edges, spikes, below, [-np.inf, np.finfo(np.float64).max, np.inf]])
     places = np.zeros((len(groups.keys), marks.size), dtype=np.int64)
-    moments = np.zeros((len(groups.keys), 5))
-    for place, found, run in zip(places, moments, groups.runs(), strict=True):
+    for place, run in zip(places, groups.runs(), strict=True):
         rows = values[run]
         rows.sort()
         place[:] = rows.searchsorted(marks, side="right")
-        found[:] = moments_of(rows[place[-3] : place[-2]], grid)
+    finite = begins + places[:, -3], begins + places[:, -2]
+    moments = moments_of_runs(values, begins, finite, grid_of(bins))
     known, sizes = places[:, -1:], np.diff(groups.bounds)[:, None]
     ends, upto, under = np.split(places[:, :-3], [edges.size, edges.size + spikes.size], axis=1)
     plain, own = np.diff(ends, axis=1, prepend=0, append=known), upto - under
     np.subtract.at(plain.T, np.searchsorted(edges, spikes, side="left"), own.T)
     table = np.concatenate([plain, own, sizes - known], axis=1)
-    owner, cells = np.nonzero(table)
-    return Tally(bins.column, groups.keys, owner, cells, table[owner, cells], moments.T)
+    return Tally(bins.column, groups.keys, *occupied(table), moments)
 
 
 def only_rows(rows: Numbers) -> Floats:
@@ -152,11 +167,21 @@ def only_rows(rows: Numbers) -> Floats:
     return moments
 
 
-def _occupied(flat: Indices, size: int) -> tuple[Numbers, Numbers]:
-    """The occupied places of a flat table, ascending, and their counts."""
-    if size <= _DENSE:
-        table = np.bincount(flat, minlength=size)
-        places = np.flatnonzero(table)
-        return places, table[places]
+def occupied(table: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+    """Row, column and count of the occupied places of a table, in order."""
+    places = np.flatnonzero(table)
+    return *np.divmod(places, table.shape[1]), table.ravel()[places]
+
+
+def _counted(flat: Indices, groups: int, cells: int) -> tuple[Numbers, Numbers, Numbers]:
+    """Group, cell and count of the occupied places of a (groups, cells) table, in order.
+
+    Args:
+        flat: (n,) place of each row in it.
+        groups: rows of the table.
+        cells: its columns.
+    """
+    if groups * cells <= _DENSE:
+        return occupied(np.bincount(flat, minlength=groups * cells).reshape(groups, cells))
     places, counts = np.unique(flat, return_counts=True)
-    return places, counts
+    return *np.divmod(places, cells), counts

@@ -210,7 +210,7 @@ class Joint(Record, frozen=True, kw_only=True):
     between: Between | None = None
 
 
-class Reference(Record, frozen=True, kw_only=True):
+class Reference(Record, frozen=True, kw_only=True, weakref=True):
     """What the bundle carries of the held-out rows: bins, their counts, and calibration.
 
     Args:

@@ -17,7 +17,6 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 SMALLEST_MEAN = 1e-6
-CONCENTRATIONS = (30.0, 300.0, 3000.0)
 GAUSSIAN_BETS = (0.25, 0.5, 1.0, 2.0)
 
 
@@ -149,54 +148,6 @@ def paired_log_e(
     grid = np.geomspace(0.02, 0.95, 10) / (1 + sign * mu0) if lambdas is None else lambdas
     factors = np.asarray(grid, dtype=np.float64)[:, None] * (sign * (d - mu0))[None, :]
     return _log_mean(np.cumsum(np.log1p(factors), axis=1))
-
-
-def multinomial_log_e(
-    counts: ArrayLike,
-    null: ArrayLike,
-    reference_rows: ArrayLike | None = None,
-    concentrations: Sequence[float] = CONCENTRATIONS,
-) -> Floats:
-    """Log e-value of a histogram against given cell probabilities.
-
-    The Dirichlet-multinomial marginal likelihood with a = κp over the likelihood of p, averaged
-    over κ. Where p was itself estimated from ``reference_rows`` rows, what the alternative gains by
-    that error in n rows is taken off: n·χ²/2m, at the 0.99 quantile of χ² with B − 1 degrees (its
-    mean would leave half of all references with a drift of their own).
-
-    Args:
-        counts: (…, B) cell counts; leading axes are separate histograms.
-        null: (B,) probabilities or reference counts, or (…, B) when each histogram has its own;
-            smoothed by half a row when counts.
-        reference_rows: m, rows behind ``null``, one number or (…,); None when it is known exactly.
-        concentrations: the values of κ.
-
-    Returns:
-        (…,) log e-values; 0 for an empty histogram.
-    """
-    # Takes 18 MB; the control plane needs it only when there are rows to look at.
-    from scipy.special import chdtri, gammaln
-
-    c = np.asarray(counts, dtype=np.float64)
-    p = np.asarray(null, dtype=np.float64)
-    m = None if reference_rows is None else np.asarray(reference_rows, dtype=np.float64)
-    if m is not None:
-        share = p / p.sum(axis=-1, keepdims=True)
-        p = share * m[..., None] + 0.5
-    p = p / p.sum(axis=-1, keepdims=True)
-    n = c.sum(axis=-1)
-    fit = np.where(c > 0, c * np.log(np.where(p > 0, p, np.finfo(float).tiny)), 0.0).sum(axis=-1)
-    values = []
-    for kappa in concentrations:
-        a = np.maximum(kappa * p, np.finfo(float).tiny)
-        whole = a.sum(axis=-1)
-        gained = (gammaln(a + c) - gammaln(a)).sum(axis=-1)
-        values.append(gammaln(whole) - gammaln(whole + n) + gained - fit)
-    result = np.logaddexp.reduce(np.stack(values), axis=0) - np.log(len(values))
-    if m is not None:
-        worst = float(chdtri(max(p.shape[-1] - 1, 1), 0.01))
-        result = result - n * worst / (2 * np.maximum(m, 1))
-    return np.asarray(np.where(n > 0, result, 0.0), dtype=np.float64)
 
 
 def e_bh(log_es: ArrayLike, alpha: float) -> NDArray[np.bool_]:

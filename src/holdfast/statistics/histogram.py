@@ -39,10 +39,25 @@ def shares(counts: ArrayLike) -> Floats:
     """Counts as shares along the last axis; all 0 where there are no rows."""
     c = np.asarray(counts, dtype=np.float64)
     n = c.sum(axis=-1, keepdims=True)
-    return np.asarray(np.divide(c, n, out=np.zeros_like(c), where=n > 0))
+    return np.asarray(c / np.where(n > 0, n, 1))
 
 
-def rank_wasserstein(reference: ArrayLike, current: ArrayLike) -> Distance:
+class Ranks(NamedTuple):
+    """The shares of a reference, how much of it lies up to the end of each cell, and its rows."""
+
+    shares: Floats
+    upto: Floats
+    rows: Floats
+
+
+def ranks_of(reference: ArrayLike) -> Ranks:
+    """What :func:`rank_wasserstein` makes of a reference, to be used again."""
+    p = shares(reference)
+    rows = np.maximum(np.asarray(reference, dtype=np.float64).sum(axis=-1), 1)
+    return Ranks(p, np.cumsum(p, axis=-1), rows)
+
+
+def rank_wasserstein(reference: ArrayLike | Ranks, current: ArrayLike) -> Distance:
     """2∫|F_cur(F_ref⁻¹(u)) − u| du, in [0, 1]; for ordered cells.
 
     Free of units and proof against outliers: values only count by their rank in the reference. 0 is
@@ -52,17 +67,15 @@ def rank_wasserstein(reference: ArrayLike, current: ArrayLike) -> Distance:
     The standard error is the delta method's (the derivative of an L1 distance is the sign of the
     difference), for both samples.
     """
-    p, q = shares(reference), shares(current)
-    upper = np.cumsum(p, axis=-1)
-    lower = upper - p
+    p, upper, m = reference if isinstance(reference, Ranks) else ranks_of(reference)
+    q = shares(current)
     above = np.cumsum(q, axis=-1)
-    left, right = above - q - lower, above - upper
-    value = 2 * (_absolute_area(left, right) * p).sum(axis=-1)
+    left, right = above - q - (upper - p), above - upper
+    value = 2 * np.vecdot(_absolute_area(left, right), p)
     weight = np.sign(left + right) * p
     reach = weight.sum(axis=-1, keepdims=True) - np.cumsum(weight, axis=-1) + weight / 2
     size = np.asarray(current, dtype=np.float64).sum(axis=-1)
     size = np.maximum(size, 1)
-    m = np.maximum(np.asarray(reference, dtype=np.float64).sum(axis=-1), 1)
     variance = 4 * (_variance(reach, q) / size + _variance(reach, p) / m)
     chance = _RANK_NULL_MEAN * np.sqrt(1 / size + 1 / m)
     return Distance(value, np.sqrt(variance), np.asarray(chance))
@@ -135,12 +148,14 @@ def regroup(counts: ArrayLike, groups: NDArray[np.intp]) -> Floats:
 
 def _absolute_area(left: Floats, right: Floats) -> Floats:
     """∫₀¹ |left + t(right − left)| dt, also where the sign changes in between."""
-    straight = np.abs(left + right) / 2
-    spread = np.abs(left) + np.abs(right)
-    crossed = (left**2 + right**2) / (2 * np.where(spread > 0, spread, 1))
-    return np.where(left * right < 0, crossed, straight)
+    area = np.abs(left + right) / 2
+    crossed = np.nonzero(left * right < 0)
+    a, b = left[crossed], right[crossed]
+    area[crossed] = (a**2 + b**2) / (2 * (np.abs(a) + np.abs(b)))
+    return np.asarray(area)
 
 
 def _variance(values: Floats, weights: Floats) -> Floats:
-    mean = (values * weights).sum(axis=-1, keepdims=True)
-    return np.asarray(((values - mean) ** 2 * weights).sum(axis=-1))
+    away = values - np.vecdot(values, weights)[..., None]
+    away *= away
+    return np.asarray(np.vecdot(away, weights))
