@@ -127,8 +127,7 @@ def look(
     Args:
         reference: from its bundle.
         summaries: its stored rows (:func:`holdfast.monitoring.count.count`).
-        outcomes: its live predictions: ``at`` and ``label_at`` (datetimes in UTC, or seconds
-            since 1970), ``score`` (multiclass: a list a row) and ``label``, null where unknown.
+        outcomes: as :func:`.quality.labelled` takes them; times may be seconds since 1970.
         policy: ``[monitor]`` of the spec.
         task: what is predicted.
         model: whose predictions they are.
@@ -151,11 +150,9 @@ def look(
     """
     length = whole_hours(policy.block)
     since, outcomes = align(since, length), with_times(outcomes)
-    seen, tables = blocks_of(
-        summaries, [reference.bins, tables_of(reference.joint)],
-        since=since, until=until, length=length,
-    )  # fmt: skip
-    parts = _slices(summaries, reference, policy, since=since, until=until, length=length)
+    window: dict[str, Any] = {"since": since, "until": until, "length": length}
+    seen, tables = blocks_of(summaries, [reference.bins, tables_of(reference.joint)], **window)
+    parts = _slices(summaries, reference, policy, **window)
     moved = _moved(reference, seen, tables, parts, policy, share, judged)
     estimates = _estimates(seen, reference, task, policy)
     broken = broken_spells(reference, seen, parts, minimum=policy.minimum)
@@ -168,7 +165,7 @@ def look(
     delayed = watch_delays(outcomes, known, policy, **whose, **about)
     held = _held(sure, level, losses[0].open, reference, policy, whose)
     alarms = [one for one in (*(loss.open for loss in losses), held.finding, delayed) if one]
-    cohorts = quality(outcomes, known, since=since, until=until, metrics=metrics, **about)
+    cohorts = quality(outcomes, known, metrics=metrics, since=since, until=until, **about)
     found = _found(alarms, moved.every, seen, parts, reference, policy, model, version)
     follow = adapt_blocks(reference, seen, rows, adapted, task)
     return Look(

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from holdfast.monitoring.drift import Drift, judge
 from holdfast.monitoring.merge import Blocks
+from holdfast.monitoring.once import once
 from holdfast.monitoring.spans import trailing
 from holdfast.monitoring.streams import measure
 from holdfast.records import Reference
@@ -102,6 +103,7 @@ def prices_of(sizes: Sequence[int]) -> list[float]:
     return [2.0 * first, *[2.0 * sum(slices)] * len(slices)]
 
 
+@once
 def reference_of(reference: Reference, key: str) -> Reference:
     """The reference of one slice, without the column that it is of, which has but one value.
 
