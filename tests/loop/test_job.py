@@ -191,3 +191,27 @@ def test_a_training_with_its_lineage(untrained: Any) -> None:
     with pytest.raises(KeyboardInterrupt):
         train_now(container, tell=stop)
     assert container.ask(container.store.jobs.active) == ()
+
+
+def test_rows_from_a_file_need_one_process_of_the_project(untrained: Any) -> None:
+    """Which imports it while the run is made; what is wrong with it is said of the run."""
+    code = (untrained.project / "tiny.py").read_text()
+    rows = untrained.project / "rows.csv"
+    made: dict[str, Any] = {}
+    exec(code, made)
+    made["load"]().to_csv(rows, index=False)
+    spec = untrained.project / "holdfast.toml"
+    spec.write_text(spec.read_text().replace('"tiny:load"', '"rows.csv"'))
+    note = "import os\nprint('IMPORTED', os.getpid())\n"
+    (untrained.project / "tiny.py").write_text(note + code)
+    version = train_now(untrained.container)
+    log = (untrained.container.settings.home / "jobs" / version.job / "train.log").read_text()
+    assert log.count("IMPORTED") == 1
+
+    (untrained.project / "tiny.py").write_text("1 / 0\n")
+    untrained.later(minutes=1)
+    with pytest.raises(UserCodeError, match="ZeroDivisionError"):
+        train_now(untrained.container)
+    with untrained.container.registry._client.calls() as client:
+        runs = client.search_runs([client.get_run(version.run).info.experiment_id])
+    assert sorted(run.info.status for run in runs) == ["FAILED", "FINISHED"]

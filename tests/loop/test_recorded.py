@@ -196,11 +196,15 @@ def test_an_id_stays_as_it_is_recorded_when_the_policy_changes() -> None:
     prediction = "p-" + "0" * 24
     ids = pl.Series("id", ["old-plain", "old-hashed", "new", prediction, prediction + ":3"])
     (new,) = hashing.ids(["new"]) or ()
-    found = recorded_ids(ids, [hashing, plain], log)
+    found = recorded_ids(ids, [hashing, plain], lambda: log)
     assert found.to_list() == ["old-plain", old_hashed, new, prediction, prediction + ":3"]
-    found = recorded_ids(ids, [plain, hashing], log)
+    found = recorded_ids(ids, [plain, hashing], lambda: log)
     assert found.to_list() == ["old-plain", old_hashed, "new", prediction, prediction + ":3"]
-    assert recorded_ids(ids, [plain, plain], log) is ids
+
+    def unread() -> pl.LazyFrame:
+        raise AssertionError("the log of months is read for nothing")
+
+    assert recorded_ids(ids, [plain, plain], unread) is ids
 
 
 @pytest.mark.parametrize("same", [True, False])

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binom, binomtest
 
 from holdfast.statistics.exact import clopper_pearson, mcnemar, quantile_bounds, wilson
 
@@ -22,6 +22,13 @@ def test_mcnemar_is_the_binomial_test_of_a_fair_coin(won, lost):
         assert mcnemar(won, lost) == pytest.approx(wanted)
     else:
         assert mcnemar(won, lost) == 1.0
+
+
+@pytest.mark.parametrize("n", [1, 2, 37, 400, 5000])
+@pytest.mark.parametrize("q", [0.5, 0.99])
+def test_the_places_are_quantiles_of_the_binomial(n, q):
+    low, high = binom.ppf((0.05, 0.95), n, q)
+    assert quantile_bounds(n, q, 0.05) == (max(low - 1, 0), min(high, n - 1))
 
 
 def test_order_statistics_hold_the_quantile():

@@ -45,6 +45,19 @@ def test_the_process_that_loaded_trains(
     assert "COLUMNS" not in loading.log.read_text()
 
 
+def test_a_process_that_only_found_the_callable_trains(
+    user_code: UserCodeOf, rows: pl.DataFrame, tmp_path: Path
+) -> None:
+    with Kept() as kept:
+        assert not kept.waits
+        code = user_code(kept=kept)
+        code.find("models:tell")
+        assert kept.waits
+        first = _pid(kept)
+        _train(code, "models:tell", rows, tmp_path)
+        assert _pid(kept) == first
+
+
 def test_after_a_failure_comes_a_new_process(
     user_code: UserCodeOf, rows: pl.DataFrame, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +14,7 @@ import polars as pl
 from holdfast.bundle.columns import count, from_polars
 from holdfast.bundle.predictor import Outputs, open_bundle
 from holdfast.bundle.redaction import Redaction, policy_of
-from holdfast.errors import HoldfastError
+from holdfast.errors import HoldfastError, UserCodeError
 from holdfast.loop.container import Container
 from holdfast.loop.own_metric import own_metric
 from holdfast.loop.recorded import recorded_columns
@@ -36,6 +37,7 @@ from holdfast.training.code import code_version
 from holdfast.training.evaluate import evaluate, metrics_of
 from holdfast.training.kept import Kept
 from holdfast.training.lock import environment_lock
+from holdfast.training.user_code import LocalUserCode
 
 ESTIMATOR = "estimator.pkl"
 
@@ -86,6 +88,15 @@ class Fitting:
         self._folder = container.settings.folder(f"jobs/{job.id}")
         self._lock = environment_lock()
 
+    def prepare(self) -> None:
+        """Has the project imported where it will be trained: that takes seconds, as it does to make
+        a run in MLflow meanwhile. Nothing to do when it loaded the data, or is fitted.
+        """
+        if self._kept is None or self._kept.waits or (self._folder / "model" / ESTIMATOR).exists():
+            return
+        with contextlib.suppress(UserCodeError):  # which the training will say, and its run keep
+            self._user_code({}).find(self._spec.model.train)
+
     def fit(self, rows: Rows, run_id: str) -> Fitted:
         """Trains, makes the bundle, and evaluates it as the server will run it.
 
@@ -120,9 +131,8 @@ class Fitting:
             "MLFLOW_TRACKING_URI": self._container.settings.tracking_uri,
             "MLFLOW_RUN_ID": run_id,
         }
-        user_code = self._container.user_code(spec, self._folder / "train.log", mlflow, self._kept)
         try:
-            user_code.train(spec.model.train, frame, out)
+            self._user_code(mlflow).train(spec.model.train, frame, out)
         finally:
             if self._kept is not None:
                 self._kept.end()  # it holds the data, and there is no further call
@@ -130,6 +140,10 @@ class Fitting:
             if log.exists():
                 text = log.read_text(errors="replace")
                 self._container.registry.log_artifact_text(run_id, text, "train.log")
+
+    def _user_code(self, environment: dict[str, str]) -> LocalUserCode:
+        log = self._folder / "train.log"
+        return self._container.user_code(self._spec, log, environment, self._kept)
 
     def _bundle(self, rows: Rows, run_id: str) -> BundleManifest:
         self._tell("making the bundle")

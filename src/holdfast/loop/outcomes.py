@@ -89,7 +89,7 @@ def _ids(container: Container, model: str, spec: Spec, ids: pl.Series) -> pl.Ser
         version = container.version(model, route.champion.version)
         policies.append(read_manifest(version.bundle_path).record)
     named = [Redaction(policy, container.key, spec.data.id) for policy in policies]
-    return recorded_ids(ids, named, container.log.scan(model))
+    return recorded_ids(ids, named, lambda: container.log.scan(model))
 
 
 def _classes(container: Container, model: str) -> tuple[bool | int | str, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
@@ -84,7 +84,7 @@ def run_train(container: Container, job: Job, tell: Tell = lambda text: None) ->
         run = meanwhile.submit(container.registry.start_run, job.model, job.id)
         rows = training.rows()
         warm(TRAINING)
-        fitted = training.fitted(rows, run.result())
+        fitted = training.fitted(rows, run)
     version = training.registered(rows, fitted)
     broken = sum(spell.rows for spell in rows.dataset.left_out)
     return {
@@ -184,12 +184,13 @@ class _Training:
         if not self._job.payload.get("accept"):
             refuse_hard(breaches)
 
-    def fitted(self, rows: Rows, run: str) -> Fitted:
+    def fitted(self, rows: Rows, run: Future[str]) -> Fitted:
         """The estimator, judged and packed into a bundle."""
         fitting = Fitting(
             self._container, self._spec, self._job, self._cut(), self._tell, self._kept
         )
-        fitted = fitting.fit(rows, run)
+        fitting.prepare()
+        fitted = fitting.fit(rows, run.result())
         self._checkpoint("fitted")
         return fitted
 

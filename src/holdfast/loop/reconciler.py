@@ -37,7 +37,7 @@ log = logging.getLogger("holdfast")
 STEERING, LOOKING = 2, 1
 """Threads for releases and for looks: a look may take long, a release must not wait for it."""
 
-BREATH = 3.0  # times as long as a look took nobody looks again: the processor is for the traffic
+BREATH = 1.0  # times as long as a look took nobody looks again: the processor is for the traffic
 BLINK = 0.1  # seconds between looks at whether a job's process has ended
 
 

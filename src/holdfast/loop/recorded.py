@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import polars as pl
 
@@ -39,21 +39,24 @@ def recorded_columns(
     return pl.DataFrame(kept)
 
 
-def recorded_ids(ids: pl.Series, policies: Sequence[Redaction], log: pl.LazyFrame) -> pl.Series:
+def recorded_ids(
+    ids: pl.Series, policies: Sequence[Redaction], log: Callable[[], pl.LazyFrame]
+) -> pl.Series:
     """The ids of labels as those of their predictions are recorded.
 
     Args:
         ids: as they came: callers' own ids, and prediction ids, which are never hashed.
         policies: what holds for predictions to come first; then those of versions before.
-        log: the model's predictions. An id that is recorded as it came stays as it is, so that
-            labels of predictions from before a change of policy find them.
+        log: reads the model's predictions; asked only where ids are hashed. An id that is recorded
+            as it came stays as it is, so that labels of predictions from before a change of policy
+            find them.
     """
     hashing = [redaction for redaction in policies if redaction.hashes_id]
     if not hashing:
         return ids
     hashed = pl.Series("hashed", hashing[0].ids(ids.to_list()), dtype=pl.String)
     frame = pl.DataFrame({"id": ids, "hashed": hashed})
-    recorded = log.select("id").unique()
+    recorded = log().select("id").unique()
     known = [
         frame.lazy().select(name).join(recorded, left_on=name, right_on="id", how="semi").collect()
         for name in ("id", "hashed")

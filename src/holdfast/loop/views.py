@@ -10,7 +10,6 @@ from sqlalchemy import Connection
 
 from holdfast.errors import NotFoundError
 from holdfast.loop.container import SERVER_SILENCE, Container
-from holdfast.loop.kept import read_kept
 from holdfast.loop.recorders import RecorderState, recorder_state
 from holdfast.loop.routing import latest_release
 from holdfast.records import (
@@ -178,6 +177,8 @@ def status_of(container: Container, model: str) -> ModelStatus:
     Raises:
         NotFoundError: when there is no such model.
     """
+    from holdfast.loop.kept import read_kept  # with it comes Polars, which the other views spare
+
     store, now = container.store, container.clock.now()
     with store.read() as tx:
         store.models.get(tx, model)

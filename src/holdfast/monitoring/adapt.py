@@ -135,9 +135,9 @@ def domain_weights(held: dict[str, Cells], seen: dict[str, Cells]) -> Weights:
     x = one_hot([held[name] for name in chosen], widths)
     z = one_hot([seen[name] for name in chosen], widths)
     m, n = len(x), len(z)
-    both = np.concatenate([x, z])
-    beta = fit_logistic(both, np.concatenate([np.zeros(m), np.ones(n)]))
-    p = chance(both, beta)
+    both = [np.concatenate([held[name], seen[name]]) for name in chosen]
+    beta = fit_logistic(both, widths, np.concatenate([np.zeros(m), np.ones(n)]))
+    p = np.concatenate([chance(x, beta), chance(z, beta)])
     odds = p[:m] / np.maximum(1 - p[:m], 1e-9)
     each = odds / odds.mean()
     effective = float(each.sum() ** 2 / np.square(each).sum())

@@ -8,15 +8,17 @@ The gate loads it by itself; to run the tests by hand::
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-import polars as pl
 import pytest
 
 from holdfast.bundle.columns import count, from_pandas, from_polars
 from holdfast.bundle.key import find_key
 from holdfast.bundle.predictor import Predictor, open_bundle
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 class BehaviourModel:
@@ -33,11 +35,12 @@ class BehaviourModel:
             class; multiclass: one column ``probability_<class>`` each).
         """
         signature = self._predictor.manifest.signature
-        if isinstance(rows, pl.DataFrame):
-            columns = from_polars(rows, signature)
+        frame: Any = rows
+        if hasattr(frame, "to_pandas"):  # Polars; to import it only to ask takes a while
+            columns = from_polars(frame, signature)
         else:
-            frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows)
-            columns = from_pandas(frame, signature)
+            known = isinstance(frame, pd.DataFrame)
+            columns = from_pandas(frame if known else pd.DataFrame(frame), signature)
         outputs = self._predictor.predict(columns, count(columns))
         result = pd.DataFrame({"prediction": outputs.prediction})
         if outputs.probability is not None and outputs.probability.ndim == 1:

@@ -33,6 +33,11 @@ class Kept:
     ) -> None:
         self.end()
 
+    @property
+    def waits(self) -> bool:
+        """Whether there is one."""
+        return self._process is not None
+
     def end(self) -> None:
         """Ends the process, if there is one."""
         if self._process is not None:

@@ -42,7 +42,6 @@ def kill_the_control_plane(world: World, narrator: Narrator) -> None:
     """Stage 7: kill -9 in the middle of a retraining."""
     narrator.stage("7. The control plane is killed in the middle of a retraining")
     store = world.container.store
-    before = {version.number for version in world.container.registry.versions(MODEL)}
     order = world.api.call(
         "POST", f"/api/v1/models/{MODEL}/train", {"actor": "operator", "reason": "newer data"}
     )
@@ -60,6 +59,8 @@ def kill_the_control_plane(world: World, narrator: Narrator) -> None:
         f"kill -9 {control} {killed.pid}: the control plane and the training process are gone, "
         f"after step '{killed.step}'."
     )
+    # Asked while the processes start again; nothing is registered before a model is fitted.
+    before = {version.number for version in world.container.registry.versions(MODEL)}
     played = world.traffic.play(world.clock.now(), pause=lambda: False)
     done = world.wait(
         lambda: (found := job()).state in (JobState.DONE, JobState.FAILED) and found,
@@ -88,10 +89,6 @@ def kill_the_control_plane(world: World, narrator: Narrator) -> None:
 def answer_for_it(world: World, narrator: Narrator) -> None:
     """Stage 8: live-at, history, audit."""
     narrator.stage("8. What was live, who did it, and can the record be trusted?")
-    world.wait(
-        lambda: not world.container.ask(world.container.store.jobs.active, MODEL),
-        "all jobs are done",
-    )
     store = world.container.store
     routes = world.container.ask(store.routes.history, MODEL, 1000)
     canary = next(r for r in reversed(routes) if len(r.arms) == 2)
@@ -119,6 +116,10 @@ def answer_for_it(world: World, narrator: Narrator) -> None:
         checked["count"] >= len(history),
         f"the hash chain of all {checked['count']} events is intact",
         events=checked["count"],
+    )
+    world.wait(
+        lambda: not world.container.ask(world.container.store.jobs.active, MODEL),
+        "all jobs are done",
     )
     status = world.command("status")
     narrator.say(f"Live now: version {status[0]['live']['number']}.")

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib import resources
@@ -24,6 +25,7 @@ from holdfast.cli.demo.traffic import Traffic
 from holdfast.loop.clock import RehearsalClock
 from holdfast.loop.container import Container
 from holdfast.loop.settings import load_settings
+from holdfast.training.user_code import LocalUserCode
 
 START = datetime(2013, 4, 1, tzinfo=UTC)
 MODEL = "flight-delay"
@@ -44,6 +46,10 @@ class World:
         self.clock = RehearsalClock.create(folder / "clock", START)
         self._narrator = narrator
         self._up: subprocess.Popen[bytes] | None = None
+        # What really happened is needed once the model is live; until then a core is idle.
+        self._history = ThreadPoolExecutor(1, "history").submit(
+            LocalUserCode(root=self.project, log=folder / "load.log").load, "delays:load"
+        )
         self._env = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("HOLDFAST_", "MLFLOW_"))},
             "HOLDFAST_CLOCK": str(folder / "clock"),
@@ -144,8 +150,7 @@ class World:
     @cached_property
     def flights(self) -> pl.DataFrame:
         """The rows of the project's loader: what really happened in 2013."""
-        log = self.folder / "load.log"
-        return self.container.user_code(self.container.project_spec(), log, {}).load("delays:load")
+        return self._history.result()
 
     @cached_property
     def traffic(self) -> Traffic:
