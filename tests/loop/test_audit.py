@@ -32,6 +32,7 @@ UNTOLD = {
     "servers": "heartbeats",
     "jobs": "checkpoints; the order and the end are told, see below",
     "looks": "what the pages show, not what was decided",
+    "fleet": "a number of each look, for the looks at other models",
     "leases": "who leads",
     "notifications": "the outbox; each is written with its cause",
     "events": "itself",

@@ -1,10 +1,12 @@
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.records import Evidence
-from holdfast.release.evidence import compare, disagreement, tolerated_disagreement
+from holdfast.release.evidence import compare, disagreement, tolerated_disagreement, worst_day
 
 TWO = {
     "error_new": np.zeros(2, bool),
@@ -53,6 +55,31 @@ def test_nothing_says_nothing() -> None:
 def test_disagreement(task: str, new: list[float], old: list[float], expected: list[float]) -> None:
     gap = disagreement(task, np.array(new), np.array(old), scale=10.0)  # type: ignore[arg-type]
     assert gap == pytest.approx(np.array(expected))
+
+
+def test_a_storm_is_no_reason_to_stop_and_a_fault_is() -> None:
+    """Both differ by 0.06 on average, and by 0.14 on the worst of forty held-out days."""
+    rng = np.random.default_rng(3)
+    day = np.repeat(np.arange(40), 300)
+    usual = np.where(day == 17, 0.14, 0.058)
+    time = np.datetime64("2013-06-01") + day.astype("timedelta64[D]")
+    far = worst_day(usual, time)
+    assert far == pytest.approx(0.14 / usual.mean())
+    assert worst_day(usual[:50], time[:50]) == 1.0, "too few rows for a day"
+    old = rng.uniform(0.2, 0.4, 1000)
+    none = np.zeros(1000, bool)
+
+    def evidence(gap: float, worst: float) -> float:
+        new = old + rng.uniform(0.5, 1.5, 1000) * gap
+        return compare(
+            task="binary", score_new=new, score_old=old, error_new=none, error_old=none,
+            expected=float(usual.mean()), margin=0.02, worst_day=worst,
+        ).log_e_disagree  # fmt: skip
+
+    stop = math.log(4 / 0.05)
+    assert evidence(0.136, 1.0) > stop
+    assert evidence(0.136, far) < stop
+    assert evidence(0.3, far) > stop
 
 
 def test_the_slack_never_reaches_one() -> None:
