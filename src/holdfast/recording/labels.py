@@ -20,6 +20,7 @@ from holdfast.recording import parquet
 from holdfast.recording.folders import FolderLock
 from holdfast.recording.label_file import read_labels
 from holdfast.recording.log import PredictionLog
+from holdfast.recording.seen_ids import SeenIds
 
 __all__ = ["SCHEMA", "Added", "LabelStore", "last_word", "read_labels", "unknown"]
 
@@ -31,6 +32,7 @@ SCHEMA = {
     "seq": pl.Int64(),
 }
 _OWNER = "labels"
+_IDS = {"id": pl.String(), "prediction_id": pl.String()}
 
 
 class Added(NamedTuple):
@@ -58,6 +60,7 @@ class LabelStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._seen: dict[str, SeenIds] = {}
 
     def add(self, model: str, frame: pl.DataFrame, received_at: datetime) -> Added:
         """Keeps the rows that say something new; adding the same rows again changes nothing.
@@ -106,8 +109,11 @@ class LabelStore:
         if "timed" not in frame.columns:
             frame = frame.with_columns(timed=pl.lit(value=True))
         rows = frame.select("id", "label", "at", "timed").with_row_index("seq")
+        seen = self._seen.setdefault(model, SeenIds())
+        seen.read(self.files(model))
+        files = self.files(model) if seen.has(rows["id"]) else []
         ids = rows.lazy().select("id").unique()
-        known = self.scan(model).join(ids, on="id", how="semi").collect()
+        known = parquet.scan(files, SCHEMA).join(ids, on="id", how="semi").collect()
         fresh = _fresh(rows, known)
         first = fresh.unique("id").join(known, on="id", how="anti").height
         if fresh.height:
@@ -142,7 +148,7 @@ def unknown(model: str, ids: Iterable[str], log: PredictionLog) -> list[str]:
     while days and missing.height:
         first = datetime.combine(days[-span:][0], time(), UTC)
         end = datetime.combine(days[-1], time(), UTC) + timedelta(days=1)
-        rows = log.scan(model, first, end).select("id", "prediction_id").collect()
+        rows = parquet.scan(log.files(model, first, end), _IDS, only=True).collect()
         for name in rows.columns:
             missing = missing.join(rows.select(name), left_on="id", right_on=name, how="anti")
         days, span = days[:-span], 4 * span
