@@ -82,3 +82,12 @@ def test_a_matrix_is_in_order() -> None:
 def test_a_torn_recipe_is_named() -> None:
     with pytest.raises(BundleError, match=r"frame\.json"):
         FrameRecipe.from_json(b"{")
+
+
+def test_a_model_may_change_its_frame() -> None:
+    """In place, as pandas code does: what was sent, and is recorded, stays as it was."""
+    values = np.array([1.0, np.nan, 3.0])
+    frame = recipe_of(pl.DataFrame({"a": values}), "pandas").build({"a": values})
+    frame.loc[frame["a"].isna(), "a"] = -1.0
+    assert frame["a"].tolist() == [1.0, -1.0, 3.0]
+    assert np.isnan(values[1])

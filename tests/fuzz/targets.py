@@ -66,7 +66,9 @@ def _sound(rows: Rows, converter: Converter) -> None:
     assert {len(column) for column in rows.columns.values()} == {rows.count}
     assert {len(column) for column in rows.values.values()} <= {rows.count}
     assert rows.ids is None or len(rows.ids) == rows.count
-    kept = Redaction(RecordPolicy(), None).keep("p", rows.columns, rows.values, rows.ids)
+    kept = Redaction(RecordPolicy(), None).keep(
+        "p", converter.recorded, rows.columns, rows.values, rows.ids
+    )
     batch = PredictionBatch(
         request="p", model="m", version=1, epoch=1, at=0.0, role="live", names=kept.names,
         columns=kept.columns, ids=kept.ids, predictions=[], scores=[], seconds=0.0,

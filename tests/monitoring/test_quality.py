@@ -76,3 +76,14 @@ def test_interval_of_few_losses_is_wide() -> None:
     mean, low, high = mean_interval(np.zeros(3))
     assert (mean, low) == (0, 0)
     assert high > 0.3
+
+
+def test_several_classes_without_a_label_yet(start) -> None:
+    moment = pl.Datetime("us", "UTC")
+    outcomes = pl.DataFrame(
+        {"at": [start], "score": [[0.2, 0.3, 0.5]], "label": [None], "label_at": [None]},
+        schema_overrides={"at": moment, "label": pl.String, "label_at": moment},
+    )
+    about = {"task": "multiclass", "classes": ("a", "b", "c")}
+    assert labelled(outcomes, start + timedelta(days=1), **about).height == 0
+    assert labelled(outcomes.clear(), start + timedelta(days=1), **about).height == 0

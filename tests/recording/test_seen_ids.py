@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,3 +41,15 @@ def test_merged_files_are_not_read_again(tmp_path: Path) -> None:
         assert one.has(ids(["new", "i7"]))
         assert not one.has(ids(["new"]))
     assert len(seen._hashes) == len(late._hashes) == parquet.FAN_IN
+
+
+def test_what_could_not_be_read_is_read_the_next_time(tmp_path: Path) -> None:
+    seen, bad = SeenIds(), tmp_path / "labels-1.parquet"
+    parquet.write(ids(["a"]).to_frame(), tmp_path / "labels-0.parquet")
+    bad.write_bytes(b"cut off")
+    with pytest.raises(pl.exceptions.ComputeError):
+        seen.read(parquet.live_files(tmp_path))
+    parquet.write(ids(["b"]).to_frame(), bad)
+    seen.read(parquet.live_files(tmp_path))
+    assert seen.has(ids(["a"]))
+    assert seen.has(ids(["b"]))

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.records import Evidence
-from holdfast.release.evidence import compare, disagreement, tolerated_disagreement, worst_day
+from holdfast.release.evidence import compare, disagreement, strange_day, tolerated_disagreement
 
 TWO = {
     "error_new": np.zeros(2, bool),
@@ -63,23 +63,37 @@ def test_a_storm_is_no_reason_to_stop_and_a_fault_is() -> None:
     day = np.repeat(np.arange(40), 300)
     usual = np.where(day == 17, 0.14, 0.058)
     time = np.datetime64("2013-06-01") + day.astype("timedelta64[D]")
-    far = worst_day(usual, time)
-    assert far == pytest.approx(0.14 / usual.mean())
-    assert worst_day(usual[:50], time[:50]) == 1.0, "too few rows for a day"
+    more = strange_day(usual, time)
+    assert more == pytest.approx(0.14 - usual.mean())
     old = rng.uniform(0.2, 0.4, 1000)
     none = np.zeros(1000, bool)
 
-    def evidence(gap: float, worst: float) -> float:
+    def evidence(gap: float, more: float) -> float:
         new = old + rng.uniform(0.5, 1.5, 1000) * gap
         return compare(
             task="binary", score_new=new, score_old=old, error_new=none, error_old=none,
-            expected=float(usual.mean()), margin=0.02, worst_day=worst,
+            expected=float(usual.mean()), margin=0.02, strange_day=more,
         ).log_e_disagree  # fmt: skip
 
     stop = math.log(4 / 0.05)
-    assert evidence(0.136, 1.0) > stop
-    assert evidence(0.136, far) < stop
-    assert evidence(0.3, far) > stop
+    assert evidence(0.136, 0.0) > stop
+    assert evidence(0.136, more) < stop
+    assert evidence(0.3, more) > stop
+
+
+def test_no_day_excuses_everything() -> None:
+    time = np.datetime64("2013-06-01") + np.repeat(np.arange(40), 300).astype("timedelta64[D]")
+    one = np.where(np.arange(12_000) < 300, 0.9, 0.01)
+    assert strange_day(one, time) == pytest.approx(2 * one.mean())
+    assert strange_day(one[:50], time[:50]) == 0.0, "too few rows for a day"
+    rare = (np.random.default_rng(1).random(12_000) < 0.0005).astype(float)
+    assert strange_day(rare, time) == 0.0, "chance is no strange day"
+    broken = compare(
+        task="binary", score_new=np.full(300, 0.95), score_old=np.full(300, 0.05),
+        error_new=np.zeros(300, bool), error_old=np.zeros(300, bool), expected=0.0064, margin=0.02,
+        slices={"kind": np.full(300, "a")}, expected_by_slice={"kind=a": 0.05}, strange_day=0.0128,
+    )  # fmt: skip
+    assert broken.log_e_disagree > math.log(4 / 0.05)
 
 
 def test_the_slack_never_reaches_one() -> None:

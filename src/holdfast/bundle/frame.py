@@ -80,9 +80,10 @@ class FrameRecipe(msgspec.Struct, frozen=True, kw_only=True):
     def _pandas(self, columns: Columns) -> pd.DataFrame:
         import pandas as pd
 
+        # A copy: what the model does to its frame is not done to what is recorded.
         return pd.DataFrame(
             {column.name: pandas_values(columns[column.name], column) for column in self.columns},
-            copy=False,
+            copy=True,
         )
 
     def _polars(self, columns: Columns) -> pl.DataFrame:

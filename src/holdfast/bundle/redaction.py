@@ -102,6 +102,7 @@ class Redaction:
     def keep(
         self,
         request: str,
+        names: tuple[str, ...],
         columns: Columns,
         values: Mapping[str, list[Any]],
         ids: list[str] | None,
@@ -110,17 +111,19 @@ class Redaction:
 
         Args:
             request: its prediction id; decides, alike for every version, whether it is sampled.
+            names: what the version takes. The rows may have more, when they were read for another
+                version: of what this one does not know, its policy says nothing.
             columns: for the model.
             values: by column, of those that do not lie in the block of a :class:`Table`.
             ids: the caller's own ids.
         """
-        names, block = tuple(values), b""
-        if type(columns) is Table:
-            names, block = columns.order + names, columns.block.tobytes()
+        order: tuple[str, ...] = columns.order if type(columns) is Table else ()
+        if order + tuple(values) != names or not self._redacted.isdisjoint(order):
+            values = {**to_values({name: columns[name] for name in order}), **values}
+            values, order = {name: values[name] for name in names}, ()
+        block = columns.block.tobytes() if order and type(columns) is Table else b""
         if self._plain:
             return Kept(names, list(values.values()), ids, block=block)
-        if type(columns) is Table and not self._redacted.isdisjoint(columns.order):
-            block, values = b"", {**to_values({n: columns[n] for n in columns.order}), **values}
         kept = {name: self.column(name, given) for name, given in values.items()}
         lists = [column for column in kept.values() if column is not None]
         if self._sampled_away(request, lists, block):
@@ -140,7 +143,7 @@ def _column_key(key: bytes, name: str) -> bytes:
 
 
 def _hash(key: bytes, value: Any) -> str:
-    if type(value) is float and value.is_integer():
+    if type(value) is float and value.is_integer() and abs(value) < 2**63:
         value = int(value)  # a whole number comes as either, depending on the nulls beside it
     elif type(value) is list:
         value = [number + 0.0 for number in value]  # of a vector; -0.0 equals 0.0

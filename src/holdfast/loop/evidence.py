@@ -167,7 +167,7 @@ def _compared(
         request=found["request"].to_numpy(),
         slices={name[2:]: found[name].to_numpy() for name in _sliced(release)},
         expected_by_slice=release.expected_by_slice,
-        worst_day=release.worst_day,
+        strange_day=release.strange_day,
         late=slower(live.seconds, live.new, spec.release.slower),
         classes=signature.classes,
         positive=signature.classes[signature.positive] if task == "binary" else 1,

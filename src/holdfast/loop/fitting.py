@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -40,6 +39,7 @@ from holdfast.training.lock import environment_lock
 from holdfast.training.user_code import LocalUserCode
 
 ESTIMATOR = "estimator.pkl"
+_STOPPED = ("user.timeout", "user.memory")
 
 
 class Rows(NamedTuple):
@@ -87,6 +87,7 @@ class Fitting:
         self._kept = kept
         self._folder = container.settings.folder(f"jobs/{job.id}")
         self._lock = environment_lock()
+        self._stopped: UserCodeError | None = None
 
     def prepare(self) -> None:
         """Has the project imported where it will be trained: that takes seconds, as it does to make
@@ -94,8 +95,10 @@ class Fitting:
         """
         if self._kept is None or self._kept.waits or (self._folder / "model" / ESTIMATOR).exists():
             return
-        with contextlib.suppress(UserCodeError):  # which the training will say, and its run keep
+        try:
             self._user_code({}).find(self._spec.model.train)
+        except UserCodeError as error:  # the training will say it, and its run keep it
+            self._stopped = error if error.code in _STOPPED else None
 
     def fit(self, rows: Rows, run_id: str) -> Fitted:
         """Trains, makes the bundle, and evaluates it as the server will run it.
@@ -132,6 +135,8 @@ class Fitting:
             "MLFLOW_RUN_ID": run_id,
         }
         try:
+            if self._stopped is not None:  # it would take as long again
+                raise self._stopped
             self._user_code(mlflow).train(spec.model.train, frame, out)
         finally:
             if self._kept is not None:

@@ -23,7 +23,7 @@ from holdfast.loop.own_metric import own_metric
 from holdfast.loop.pipeline import breaches_of
 from holdfast.loop.warming import JUDGING, warm
 from holdfast.records import Signature, Verdict, Version
-from holdfast.release.evidence import disagreement, disagreement_by_slice, worst_day
+from holdfast.release.evidence import disagreement, disagreement_by_slice, strange_day
 from holdfast.spec import Spec
 
 
@@ -74,7 +74,7 @@ def judge(
         verdict,
         disagreement=float(np.mean(apart)),
         slice_disagreement=disagreement_by_slice(apart, evidence.slices),
-        worst_day=1.0 if evidence.time is None else worst_day(apart, evidence.time),
+        strange_day=0.0 if evidence.time is None else strange_day(apart, evidence.time),
     )
     return judged
 

@@ -72,7 +72,7 @@ class Releasing:
                 reason=f"forced: {force}" if force else "the gate passed it",
                 expected_disagreement=(verdict.disagreement or 0.0) if verdict else 0.0,
                 expected_by_slice=verdict.slice_disagreement if verdict else {},
-                worst_day=verdict.worst_day if verdict else 1.0,
+                strange_day=verdict.strange_day if verdict else 0.0,
                 notes=said(actor, note),
             )
             text = started(release) + quoted(note)

@@ -102,7 +102,7 @@ def labelled(
         & pl.col("score").is_not_null()
         & (pl.col("label_at") <= until)
     )
-    labels, scores = known["label"].to_numpy(), _scores(known["score"], task)
+    labels, scores = known["label"].to_numpy(), _scores(known["score"], task, len(classes))
     possible = np.isin(labels, list(classes)) if classes else np.ones(known.height, dtype=bool)
     if task == "binary" and not possible.all():
         known = known.filter(pl.Series(possible))
@@ -177,10 +177,10 @@ def mean_interval(loss: Floats) -> tuple[float, float, float]:
     return mean, max(min(mean, centre - half), 0.0), min(max(mean, centre + half), 1.0)
 
 
-def _scores(scores: pl.Series, task: Task) -> NDArray[Any]:
+def _scores(scores: pl.Series, task: Task, classes: int) -> NDArray[Any]:
     if task == "multiclass":
         rows = scores.to_list()
-        return np.asarray(rows, dtype=np.float64) if rows else np.zeros((0, 0))
+        return np.asarray(rows, dtype=np.float64) if rows else np.zeros((0, classes))
     return np.asarray(scores.to_numpy())
 
 
@@ -194,7 +194,7 @@ def _metrics(
     """The metrics of a cohort; those that it cannot have (one class only) are left out."""
     if part.height < _LEAST:
         return ()
-    truth, score = part["label"].to_numpy(), _scores(part["score"], task)
+    truth, score = part["label"].to_numpy(), _scores(part["score"], task, len(classes))
     result = []
     for name in names:
         try:

@@ -29,15 +29,16 @@ class SeenIds:
         Args:
             files: all of a folder that count.
         """
-        found = [self._hashes]
+        found, names = [self._hashes], set(self._files)
         for path in files:
             replaced = replaces(path)
-            if path.name not in self._files and not (replaced and self._files >= set(replaced)):
+            if path.name not in names and not (replaced and names >= set(replaced)):
                 ids = pl.read_parquet(path, columns=["id"], hive_partitioning=False)["id"]
                 found.append(_hashed(ids))
-            self._files.add(path.name)
+            names.add(path.name)
         if len(found) > 1:
             self._hashes = np.sort(np.concatenate(found), kind="stable")
+        self._files = names  # only now: what could not be read is read at the next call
 
     def has(self, ids: pl.Series) -> bool:
         """Whether one of them may be there: always when it is, and by chance hardly ever.

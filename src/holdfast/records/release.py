@@ -94,7 +94,7 @@ class Release(Record, frozen=True, kw_only=True):
         reason: why it is in this state, in one sentence.
         expected_disagreement: from the gate, on held-out rows.
         expected_by_slice: the same for values of the gate's slices, such as ``"kind=east"``.
-        worst_day: how many times that both differed on the worst held-out day, from the gate.
+        strange_day: how much more both differed on the worst held-out day, from the gate.
         approvals: who agreed.
         switched_in: for aborts and rollbacks by hand, seconds from the call to every server's
             confirmation.
@@ -116,7 +116,7 @@ class Release(Record, frozen=True, kw_only=True):
     reason: str = ""
     expected_disagreement: float = 0.0
     expected_by_slice: dict[str, float] = {}
-    worst_day: float = 1.0
+    strange_day: float = 0.0
     approvals: tuple[str, ...] = ()
     evidence: Evidence = Evidence()
     switched_in: float | None = None

@@ -41,7 +41,8 @@ class Verdict(Record, frozen=True, kw_only=True):
         disagreement: mean |difference| of candidate and champion on the held-out rows, in [0, 1];
             the release expects no more of it in production.
         slice_disagreement: the same for each value of the gate's slices that has enough rows.
-        worst_day: how many times the mean it was on the held-out day on which both differed most.
+        strange_day: how much more than the mean it was on the held-out day on which both differed
+            most.
     """
 
     id: str
@@ -54,7 +55,7 @@ class Verdict(Record, frozen=True, kw_only=True):
     created_at: Time
     disagreement: float | None = None
     slice_disagreement: dict[str, float] = {}
-    worst_day: float = 1.0
+    strange_day: float = 0.0
 
     @property
     def sentence(self) -> str:

@@ -29,9 +29,9 @@ SLACK_FACTOR = 1.5
 SLACK = 0.02
 
 
-def tolerated_disagreement(expected: float, worst_day: float = 1.0) -> float:
+def tolerated_disagreement(expected: float, more: float = 0.0) -> float:
     """The mean disagreement that is still no reason to stop: 0.02 more than 1.5 · expected, or than
-    on the worst held-out day.
+    expected + ``more``.
 
     ``expected`` was measured on held-out rows of the past; traffic of another hour or season may
     disagree somewhat more without anything being wrong. A version that is broken in serving (wrong
@@ -39,35 +39,36 @@ def tolerated_disagreement(expected: float, worst_day: float = 1.0) -> float:
     versions that hardly differ, where a factor alone would leave no room.
 
     Args:
-        expected: mean over all held-out rows.
-        worst_day: of :func:`worst_day`.
+        expected: mean over all held-out rows, or over those of a slice.
+        more: what the worst day adds (:func:`strange_day`).
 
-    >>> round(tolerated_disagreement(0.04), 3), round(tolerated_disagreement(0.04, 3.0), 3)
+    >>> round(tolerated_disagreement(0.04), 3), round(tolerated_disagreement(0.04, 0.08), 3)
     (0.08, 0.14)
     """
-    return min(expected * max(SLACK_FACTOR, worst_day) + SLACK, 0.99)
+    return min(max(expected * SLACK_FACTOR, expected + more) + SLACK, 0.99)
 
 
-def worst_day(gap: Floats, time: npt.NDArray[np.datetime64], fewest: int = 100) -> float:
-    """How many times the mean :func:`disagreement` the mean of one day was at most; at least 1.
+def strange_day(gap: Floats, time: npt.NDArray[np.datetime64], fewest: int = 100) -> float:
+    """How much more two versions surely differed on one held-out day than on the whole.
 
-    Two versions differ on a day of storms as they do on no other: a canary of that day has nothing
-    but that day.
+    On a day of storms they differ as on no other, and a canary of that day has nothing but that
+    day. At most twice the mean counts, so that one broken day cannot excuse everything.
 
     Args:
-        gap: (n,) of held-out rows.
+        gap: (n,) :func:`disagreement` of held-out rows.
         time: (n,) of the rows.
-        fewest: rows of a day that counts.
+        fewest: rows of a day that counts; of its mean two standard errors are taken off.
 
     >>> days = np.array(["2013-07-01", "2013-07-01", "2013-07-02"], dtype="datetime64[s]")
-    >>> worst_day(np.array([0.1, 0.1, 0.4]), days, fewest=1)
-    2.0
+    >>> round(strange_day(np.array([0.15, 0.15, 0.3]), days, fewest=1), 3)
+    0.1
     """
     _, day, rows = np.unique(time.astype("datetime64[D]"), return_inverse=True, return_counts=True)
     means = np.bincount(day, weights=gap) / rows
+    squares = np.maximum(np.bincount(day, weights=gap**2) / rows - means**2, 0.0)
+    surely = (means - 2 * np.sqrt(squares / rows))[rows >= fewest]
     whole = _mean(gap)
-    far = means[rows >= fewest]
-    return max(round(float(far.max()) / whole, 12), 1.0) if far.size and whole > 0 else 1.0
+    return float(np.clip(surely.max() - whole, 0.0, 2 * whole)) if surely.size else 0.0
 
 
 def disagreement(task: Task, new: Array, old: Array, scale: float = 1.0) -> Floats:
@@ -126,7 +127,7 @@ def compare(
     request: Array | None = None,
     slices: Mapping[str, Array] | None = None,
     expected_by_slice: Mapping[str, float] | None = None,
-    worst_day: float = 1.0,
+    strange_day: float = 0.0,
     late: Slower = NO_PAIRS,
     classes: Sequence[bool | int | str] = (),
     positive: bool | int | str = 1,
@@ -152,7 +153,7 @@ def compare(
             default. The rows of a request fail together, so that they are one failure.
         slices: column → (n,) its values.
         expected_by_slice: mean disagreement the gate measured, by ``column=value``.
-        worst_day: how many times that it was on the worst held-out day (:func:`worst_day`).
+        strange_day: how much more that was on the worst held-out day (:func:`strange_day`).
         late: what :func:`slower` says of the requests that were answered.
         classes: class labels, for multiclass.
         positive: label of the positive class, for binary.
@@ -173,7 +174,7 @@ def compare(
     how = {"classes": classes, "positive": positive, "scale": scale}
     worse = _loss_difference(rows, task, truth, (score_new, score_old), how)
     failures = _by_request(failed_new.astype(float) - failed_old.astype(float), request)
-    apart = _apart(gap, both, expected, slices or {}, expected_by_slice or {}, worst_day)
+    apart = _apart(gap, both, expected, slices or {}, expected_by_slice or {}, strange_day)
     return Evidence(
         pairs=int(both.sum()),
         errors=int(failed_new.sum()),
@@ -219,19 +220,19 @@ def _apart(
     expected: float,
     slices: Mapping[str, Array],
     expected_by_slice: Mapping[str, float],
-    worst_day: float,
+    more: float,
 ) -> _Apart:
     """One test of "nowhere more than tolerated": half of the capital bets on all rows, the other
     half in equal parts on the slices. The sum is an e-process, so that any number of slices costs
     no false alarm; only the capital of each is smaller.
     """
-    whole = _last(bounded_mean_log_e(gap, tolerated_disagreement(expected, worst_day)))
+    whole = _last(bounded_mean_log_e(gap, tolerated_disagreement(expected, more)))
     found = []
     for name, usual in expected_by_slice.items():
         column, _, value = name.partition("=")
         if column in slices:
             here = gap[np.asarray(slices[column])[both].astype(str) == value]
-            log_e = _last(bounded_mean_log_e(here, tolerated_disagreement(usual, worst_day)))
+            log_e = _last(bounded_mean_log_e(here, tolerated_disagreement(usual, more)))
             found.append(_Apart(log_e, name, _mean(here), usual))
     if not found:
         return _Apart(whole)

@@ -138,7 +138,8 @@ def packed(rows: Sequence[Sequence[float | None]], width: int) -> Block:
     """
     if len(rows) > _FEW:  # half the time that NumPy takes, which looks at each row for its shape
         with contextlib.suppress(struct.error):  # a null
-            data = struct.pack(f"{width * len(rows)}d", *chain.from_iterable(rows))
+            data = bytearray(8 * width * len(rows))  # unlike bytes, an array that can be written to
+            struct.pack_into(f"{width * len(rows)}d", data, 0, *chain.from_iterable(rows))
             return np.frombuffer(data).reshape(-1, width)
     return np.array(rows, dtype=np.float64)
 

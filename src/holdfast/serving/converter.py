@@ -47,6 +47,7 @@ class Converter:
             need not change at the moment of a switch.
 
     Attributes:
+        recorded: the columns in the order of a record: doubles first.
         widths: of the columns of vectors; most signatures have none.
     """
 
@@ -67,6 +68,8 @@ class Converter:
             if name not in numbers
         ]
         self.order = list(self.names)
+        others = tuple(name for _, name, _ in self._others)
+        self.recorded = (*numbers, *others)
         self._by_name = picker(self.names)
         self._doubles = tuple(numbers)
         self._by_place = picker([self.order.index(name) for name in numbers])

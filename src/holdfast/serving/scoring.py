@@ -225,7 +225,9 @@ def record(
         seconds: that it took.
     """
     loaded, rows = work.loaded, work.rows
-    recorded = loaded.redaction.keep(work.request, rows.columns, rows.values, rows.ids)
+    recorded = loaded.redaction.keep(
+        work.request, loaded.converter.recorded, rows.columns, rows.values, rows.ids
+    )
     predictions, scores, error = [], None, ""
     if isinstance(found, Exception):
         error = _code(found)
