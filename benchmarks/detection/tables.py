@@ -65,23 +65,36 @@ class Judged:
             return None
         if name.startswith("holdfast"):
             return 0
-        return calibrate(tracks, scenario.days * len(tracks))
+        whole = _whole(tracks)
+        return calibrate(whole, scenario.days * len(whole))
 
     def alarms(self, scenario: Scenario, name: str, place: int | None = None) -> Rate | None:
         """Incidents a month at a setting; at the default when it is None."""
         tracks = self.of(scenario, name)
         if not tracks:
             return None
-        chosen = tracks[0].usual if place is None else place
-        events = sum(incidents(track.days[chosen]) for track in tracks)
-        return rate(events, scenario.days * len(tracks))
+        seen = _at(tracks, place)
+        return rate(sum(map(incidents, seen)), scenario.days * len(seen))
 
     def delay(self, scenario: Scenario, name: str, place: int | None) -> Delay | None:
         """How soon the change was found at a setting; None when nobody knows."""
         tracks = self.of(scenario, name)
         if not tracks or place is None:
             return None
-        return delays([track.days[place] for track in tracks], scenario.at_day)
+        return delays(_at(tracks, place), scenario.at_day)
+
+
+def _whole(tracks: Sequence[Track]) -> list[Track]:
+    """Those at all settings: on some streams a monitor is run at its default only."""
+    most = max(len(track.settings) for track in tracks)
+    return [track for track in tracks if len(track.settings) == most]
+
+
+def _at(tracks: Sequence[Track], place: int | None) -> list[list[int]]:
+    """The days in alarm of each stream, at a setting or by default."""
+    if place is None:
+        return [track.days[track.usual] for track in tracks]
+    return [track.days[place] for track in _whole(tracks)]
 
 
 def null_pages(judged: Judged, plans: Sequence[Plan]) -> Grid:
