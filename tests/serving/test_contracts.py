@@ -181,6 +181,8 @@ def datatype(name: str, column: list[Any], *, plain: bool = False) -> str:
         if plain:
             raise Inexpressible("a tensor has one datatype")
         return declared
+    if kinds == {int} and declared == "FP64" and max(abs(cell or 0) for cell in column) >= 2**63:
+        raise Inexpressible("no datatype of whole numbers holds it")
     found = {float: "FP64", int: "INT64", bool: "BOOL", str: "BYTES"}
     return found[kinds.pop()] if kinds else declared
 
