@@ -178,7 +178,7 @@ def datatype(name: str, column: list[Any], *, plain: bool = False) -> str:
             raise Inexpressible("a tensor has one datatype")
         return "FP64"
     if len(kinds) > 1:
-        if plain:
+        if plain or (name == "key" and kinds == {str, int}):  # ids may be mixed, tensors may not
             raise Inexpressible("a tensor has one datatype")
         return declared
     if kinds == {int} and declared == "FP64" and max(abs(cell or 0) for cell in column) >= 2**63:

@@ -121,7 +121,11 @@ class Redaction:
         if order + tuple(values) != names or not self._redacted.isdisjoint(order):
             values = {**to_values({name: columns[name] for name in order}), **values}
             values, order = {name: values[name] for name in names}, ()
-        block = columns.block.tobytes() if order and type(columns) is Table else b""
+        block = (
+            columns.block.astype("<f8", copy=False).tobytes()
+            if order and type(columns) is Table
+            else b""
+        )
         if self._plain:
             return Kept(names, list(values.values()), ids, block=block)
         kept = {name: self.column(name, given) for name, given in values.items()}

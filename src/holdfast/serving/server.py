@@ -106,10 +106,12 @@ class ModelServer:
 
     def sleeps(self, name: str | None) -> bool:
         """Whether a model, named as for :meth:`pick`, would have to be loaded first."""
-        routes = self.routes
-        if name is None and len(routes.uses) == 1:
-            name = next(iter(routes.uses))
-        return name in routes.asleep
+        return self._named(name) in self.routes.asleep
+
+    def _named(self, name: str | None) -> str | None:
+        """The only model, when none is named."""
+        uses = self.routes.uses
+        return next(iter(uses)) if name is None and len(uses) == 1 else name
 
     async def held(self, name: str | None, call: Callable[[], Awaitable[T]]) -> T:
         """Awaits ``call`` with a model in memory: loaded first if it sleeps, and not evicted
@@ -133,11 +135,7 @@ class ModelServer:
         """Counts a request for a model, named as for :meth:`pick`: it is not evicted before
         ``requests`` of what this returns was made one less.
         """
-        uses = self.routes.uses
-        if name is None and len(uses) == 1:
-            (use,) = uses.values()
-        else:
-            use = uses.get(name or "") or Use()
+        use = self.routes.uses.get(self._named(name) or "") or Use()
         use.requests += 1
         use.last = time.perf_counter()
         return use
@@ -148,11 +146,9 @@ class ModelServer:
         Raises:
             UnavailableError: when it cannot be loaded now.
         """
-        routes = self.routes
-        if name is None and len(routes.uses) == 1:
-            name = next(iter(routes.uses))
-        if name is not None and name in routes.asleep:
-            await routes.wake(name)
+        name = self._named(name)
+        if name is not None and name in self.routes.asleep:
+            await self.routes.wake(name)
 
     def pick(self, name: str | None) -> LiveRoute:
         """The live route of a model; of the only one, when none is named.
@@ -162,9 +158,7 @@ class ModelServer:
             RequestError: when several are served and none is named.
             UnavailableError: when there is no model yet.
         """
-        models = self.routes.uses
-        if name is None and len(models) == 1:
-            name = next(iter(models))
+        models, name = self.routes.uses, self._named(name)
         if name is not None:
             found = self.routes.live.get(name)
             if found is not None:
